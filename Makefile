@@ -1,0 +1,26 @@
+# Every target stands alone on a fresh machine: what it needs, it installs into .venv first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate
+
+.PHONY: help run test setup check serve cloud bench docs lock format
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/installed ## create .venv and install all requirements
+
+.venv/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "The venv module is missing. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.txt
+	@touch $@
+
+lock: ## pin anew what requirements/*.in need
+	$(LOCK) requirements/runtime.in -o requirements.txt
+	$(LOCK) requirements/runtime.in requirements/simulator.in -o requirements-simulator.txt
+	$(LOCK) requirements/runtime.in requirements/simulator.in requirements/dev.in -o requirements-dev.txt
