@@ -24,3 +24,33 @@ lock: ## pin anew what requirements/*.in need
 	$(LOCK) requirements/runtime.in -o requirements.txt
 	$(LOCK) requirements/runtime.in requirements/simulator.in -o requirements-simulator.txt
 	$(LOCK) requirements/runtime.in requirements/simulator.in requirements/dev.in -o requirements-dev.txt
+
+IDE ?= page
+PORT ?= 9092
+CLOUD_PORT ?= 9093
+
+run: setup ## start the simulated cloud and the service on http://localhost:9092; IDE=code-server for real editors
+ifeq ($(IDE),code-server)
+	@app/simulator/install_code_server.sh
+endif
+	@exec $(BIN)/python -m app.simulator.trial --port $(PORT) --cloud-port $(CLOUD_PORT) --worker $(IDE)
+
+serve: setup ## the service under gunicorn, with the environment's settings and .env: for a real AWS account
+	@exec $(BIN)/gunicorn wsgi:app
+
+cloud: setup ## the simulated cloud alone
+	@exec $(BIN)/python -m app.simulator --bind 127.0.0.1:$(CLOUD_PORT) --worker $(IDE)
+
+test: setup ## run the whole test suite, real PostgreSQL included
+	@$(BIN)/pytest
+
+check: setup ## what CI runs: format, lint, types, import layers, all tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory test
+
+format: setup ## put the code into its one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

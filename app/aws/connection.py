@@ -1,0 +1,111 @@
+"""The way to AWS: one boto3 session with two kinds of clients, one for reading and one for changing."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from boto3.session import Session
+from botocore.config import Config
+
+from app.aws.errors import translated
+from app.domain.errors import BadCredentials
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_ec2 import EC2Client
+
+
+@dataclass(frozen=True, slots=True)
+class StaticKeys:
+    """Access keys from the settings; the secret parts never show in a repr."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What one AWS call is made with."""
+
+    autoscaling: "AutoScalingClient"
+    ec2: "EC2Client"
+
+
+class Connection:
+    """Hands out boto3 clients, and turns everything they raise into a CloudError.
+
+    Clients are made at first use, because neither they nor their sockets survive a fork, and are then shared
+    by all threads. A session is made anew after AWS refused our credentials, so that rotated ones are found
+    without a restart. `read_timeout` is in seconds and counts for each attempt; connecting is given two.
+
+    Reads are tried three times in all, with botocore's standard backoff. Changes are tried once: a second
+    attempt after a lost answer would hide that the first one was carried out.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        keys: StaticKeys | None = None,
+        endpoint_url: str | None = None,
+        read_timeout: float = 10.0,
+    ) -> None:
+        self._region = region
+        self._keys = keys
+        self._endpoint_url = endpoint_url
+        self._read_timeout = read_timeout
+        self._lock = Lock()
+        self._session: Session | None = None
+        self._clients: dict[int, Clients] = {}
+
+    def reading(self, action: str) -> AbstractContextManager[Clients]:
+        """Lend the clients for a call that changes nothing; `action` names it to the operator."""
+        return self._calling(action, attempts=3, change=False)
+
+    def changing(self, action: str) -> AbstractContextManager[Clients]:
+        """Lend the clients for a call that changes something: it is attempted once."""
+        return self._calling(action, attempts=1, change=True)
+
+    @contextmanager
+    def _calling(self, action: str, *, attempts: int, change: bool) -> Iterator[Clients]:
+        try:
+            with translated(action, change=change):
+                yield self._lend(attempts)
+        except BadCredentials:
+            with self._lock:
+                self._session, self._clients = None, {}
+            raise
+
+    def _lend(self, attempts: int) -> Clients:
+        with self._lock:
+            clients = self._clients.get(attempts)
+            if clients is None:
+                self._session = self._session or self._new_session()
+                clients = self._clients[attempts] = self._new_clients(self._session, attempts)
+            return clients
+
+    def _new_session(self) -> Session:
+        if self._keys is None:
+            return Session(region_name=self._region)
+        return Session(
+            aws_access_key_id=self._keys.access_key_id,
+            aws_secret_access_key=self._keys.secret_access_key,
+            aws_session_token=self._keys.session_token,
+            region_name=self._region,
+        )
+
+    def _new_clients(self, session: Session, attempts: int) -> Clients:
+        config = Config(
+            connect_timeout=2,
+            read_timeout=self._read_timeout,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            tcp_keepalive=True,
+            user_agent_extra="ec2-orchestrator",
+        )
+        return Clients(
+            autoscaling=session.client("autoscaling", config=config, endpoint_url=self._endpoint_url),
+            ec2=session.client("ec2", config=config, endpoint_url=self._endpoint_url),
+        )

@@ -1,0 +1,84 @@
+"""What EC2 says of the instances: asked once where nothing changes, asked again where something may have."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+from app.aws import translate
+from app.aws.connection import Connection
+from app.aws.translate import AddressKind, Detail, Member
+from app.domain.model import InstanceId, Lifecycle, Power
+
+_CHUNK = 200
+"""Values a filter may have, as commonly quoted; the API reference names no number."""
+
+
+class Details:
+    """Remembers the details of members that have settled, and looks up all others at each refresh.
+
+    A member has settled when it is in service, healthy, running and has its address; nothing of that changes
+    without showing in the group's list, or at the next sweep. Looked up by the filter `instance-id` and not
+    by the parameter, because one id that EC2 does not know makes the latter fail as a whole.
+    """
+
+    def __init__(self, connection: Connection, group: str, address: AddressKind) -> None:
+        self._aws = connection
+        self._group = group
+        self._address = address
+        self._known: dict[InstanceId, Detail] = {}
+
+    def of(self, instance: InstanceId) -> Detail | None:
+        """Tell what is known of an instance; None where EC2 was not asked, or does not list it."""
+        return self._known.get(instance)
+
+    def refresh(self, members: Collection[Member], outside: Collection[InstanceId], *, sweep: bool) -> None:
+        """Bring the details up to date: of unsettled members and of `outside`, in a `sweep` of all.
+
+        Raises CloudError where EC2 could not be asked for all of them. What was known then stays, but nothing
+        that has to be looked up again is still said to be running.
+        """
+        listed = {member.id for member in members}
+        self._known = {one: known for one, known in self._known.items() if one in listed}
+        wanted = [member.id for member in members if not self._settled(member)]
+        for one in self._known.keys() & wanted:
+            self._known[one] = replace(self._known[one], power=Power.UNKNOWN)
+        if sweep:
+            self._known = swept = self._in_group()
+            wanted = [one for one in listed if one not in swept]
+        self._look_up([*wanted, *(one for one in outside if one not in self._known)])
+
+    def _settled(self, member: Member) -> bool:
+        known = self._known.get(member.id)
+        return (
+            known is not None
+            and member.lifecycle is Lifecycle.IN_SERVICE
+            and member.healthy
+            and known.power is Power.RUNNING
+            and known.address is not None
+        )
+
+    def _in_group(self) -> dict[InstanceId, Detail]:
+        return self._described("tag:aws:autoscaling:groupName", [self._group])
+
+    def _look_up(self, wanted: Sequence[InstanceId]) -> None:
+        for chunk in _chunks(wanted):
+            found = self._described("instance-id", chunk)
+            for one in chunk:
+                self._known.pop(one, None)
+            self._known |= found
+
+    def _described(self, name: str, values: Sequence[str]) -> dict[InstanceId, Detail]:
+        found: dict[InstanceId, Detail] = {}
+        with self._aws.reading("ec2:DescribeInstances") as clients:
+            pages = clients.ec2.get_paginator("describe_instances").paginate(
+                Filters=[{"Name": name, "Values": values}], PaginationConfig={"PageSize": 1000}
+            )
+            for page in pages:
+                for reservation in page["Reservations"]:
+                    for answer in reservation.get("Instances", []):
+                        found[InstanceId(answer["InstanceId"])] = translate.detail(answer, self._address)
+        return found
+
+
+def _chunks(wanted: Sequence[InstanceId]) -> Iterator[Sequence[InstanceId]]:
+    for start in range(0, len(wanted), _CHUNK):
+        yield wanted[start : start + _CHUNK]

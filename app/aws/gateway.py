@@ -1,0 +1,113 @@
+"""AwsCloud: the Cloud port over boto3, bound to one Auto Scaling group."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+from app.aws import notices, translate
+from app.aws.connection import Connection
+from app.aws.details import Details
+from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone
+from app.aws.roster import RosterReader
+from app.aws.translate import AddressKind
+from app.domain.errors import CloudError
+from app.domain.model import InstanceId, Notice, Observation, ProjectId
+from app.ports import Clock, TerminateOutcome
+
+SWEEP_EVERY = timedelta(minutes=5)
+"""How often EC2 is asked about every instance of the group, whatever is known already."""
+
+
+class AwsCloud:
+    """One pool's Auto Scaling group at AWS. One thread at a time may observe; the rest is free.
+
+    At rest a look costs one call (DescribeAutoScalingGroups), and one more while a member is on its way in or
+    out, and at each sweep. Nothing but CloudError is raised.
+    """
+
+    def __init__(self, connection: Connection, *, group: str, address: AddressKind, clock: Clock) -> None:
+        self._aws = connection
+        self._group = group
+        self._address = address
+        self._clock = clock
+        self._roster = RosterReader(connection, group)
+        self._details = Details(connection, group, address)
+        self._members: frozenset[InstanceId] | None = None
+        self._swept_at: datetime | None = None
+
+    def observe(self, account_for: Collection[InstanceId]) -> Observation:
+        """Look at the group once; see the port for what is promised.
+
+        Raises CloudError where the members cannot be listed. Where only EC2 cannot be asked, the observation
+        is incomplete and says so in a notice.
+        """
+        now = self._clock.now()
+        sweep = self._sweep_is_due(now)
+        roster = self._roster.read(ask_again=sweep)
+        self._members = frozenset(member.id for member in roster.members)
+        outside = sorted(frozenset(account_for) - self._members)
+        trouble: tuple[Notice, ...] = ()
+        try:
+            self._details.refresh(roster.members, outside, sweep=sweep)
+        except CloudError as error:
+            trouble = (notices.details_unknown(error),)
+        else:
+            self._swept_at = now if sweep else self._swept_at
+        looks = [translate.seen_member(member, self._details.of(member.id)) for member in roster.members]
+        looks += [translate.seen_outside(one, told) for one in outside if (told := self._details.of(one))]
+        return Observation(
+            group=roster.group,
+            instances={look.id: look for look in looks},
+            complete=not trouble,
+            notices=(*roster.notices, *trouble, *notices.without_address(looks, self._address)),
+        )
+
+    def raise_desired(self, target: int) -> None:
+        """Write desired capacity, now: a cooldown is not waited for. See the port."""
+        with self._aws.changing("autoscaling:SetDesiredCapacity") as clients:
+            clients.autoscaling.set_desired_capacity(
+                AutoScalingGroupName=self._group, DesiredCapacity=target, HonorCooldown=False
+            )
+
+    def terminate(self, instance: InstanceId) -> TerminateOutcome:
+        """End a member and lower desired capacity with it; see the port.
+
+        AWS would end a member of any group by this call, so that only what the last look listed is sent.
+        """
+        if self._members is None:
+            self.observe(())
+        if instance not in (self._members or ()):
+            return TerminateOutcome.ALREADY_GONE
+        try:
+            try:
+                self._end(instance, decrement=True)
+            except AtMinSize:
+                self._end(instance, decrement=False)
+        except InstanceGone:
+            return TerminateOutcome.ALREADY_GONE
+        except ActivityInProgress:
+            return TerminateOutcome.BUSY
+        return TerminateOutcome.ACCEPTED
+
+    def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
+        """Write on the instance who holds it, and since when as ISO 8601 in UTC."""
+        with self._aws.changing("ec2:CreateTags") as clients:
+            clients.ec2.create_tags(
+                Resources=[instance],
+                Tags=[
+                    {"Key": "ec2-orchestrator:project", "Value": project},
+                    {
+                        "Key": "ec2-orchestrator:allocated-at",
+                        "Value": allocated_at.astimezone(UTC).isoformat(timespec="seconds"),
+                    },
+                ],
+            )
+
+    def _end(self, instance: InstanceId, *, decrement: bool) -> None:
+        with self._aws.changing("autoscaling:TerminateInstanceInAutoScalingGroup") as clients:
+            clients.autoscaling.terminate_instance_in_auto_scaling_group(
+                InstanceId=instance, ShouldDecrementDesiredCapacity=decrement
+            )
+
+    def _sweep_is_due(self, now: datetime) -> bool:
+        # A clock that was set back makes a sweep due as well, instead of putting it off.
+        return self._swept_at is None or not timedelta() <= now - self._swept_at < SWEEP_EVERY

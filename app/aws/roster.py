@@ -1,0 +1,80 @@
+"""Who belongs to the group, and the group's figures."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.aws import notices, translate
+from app.aws.connection import Connection
+from app.aws.translate import Answer, Member
+from app.domain.errors import Denied, GroupMissing
+from app.domain.model import Group, Lifecycle, Notice
+
+_NO_FIGURES = Group(desired=None, min_size=None, max_size=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """One complete reading: every member, and the figures where we may read them."""
+
+    group: Group
+    members: tuple[Member, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+class RosterReader:
+    """Reads the roster of one group: with one call where it may, else from the account's whole list.
+
+    DescribeAutoScalingGroups lists a group with all its members at once. Where that permission is missing,
+    DescribeAutoScalingInstances lists the members of every group of the account, fifty a page, and no
+    figures: see the Auto Scaling API reference.
+    """
+
+    def __init__(self, connection: Connection, group: str) -> None:
+        self._aws = connection
+        self._group = group
+        self._blind: Notice | None = None
+
+    def read(self, *, ask_again: bool) -> Roster:
+        """Return the roster; `ask_again` also tries the call that was denied before.
+
+        Raises GroupMissing where there is no such group, which only its own list can tell, and any other
+        CloudError where a page cannot be read.
+        """
+        if self._blind is None or ask_again:
+            try:
+                roster = self._from_group()
+            except Denied as denied:
+                self._blind = notices.desired_unknown(self._group, denied)
+            else:
+                self._blind = None
+                return roster
+        return self._from_account(self._blind)
+
+    def _from_group(self) -> Roster:
+        found: list[Answer] = []
+        with self._aws.reading("autoscaling:DescribeAutoScalingGroups") as clients:
+            pages = clients.autoscaling.get_paginator("describe_auto_scaling_groups")
+            for page in pages.paginate(AutoScalingGroupNames=[self._group]):
+                found += page["AutoScalingGroups"]
+            groups = [entry for entry in found if entry["AutoScalingGroupName"] == self._group]
+            listed = [one for entry in groups for one in entry.get("Instances", [])]
+            members = _members(listed)
+        if not groups:
+            raise GroupMissing(f"There is no Auto Scaling group '{self._group}' in this account and region.")
+        return Roster(
+            group=translate.group(groups[0]), members=members, notices=tuple(notices.hazards(groups[0]))
+        )
+
+    def _from_account(self, blind: Notice) -> Roster:
+        listed: list[Answer] = []
+        with self._aws.reading("autoscaling:DescribeAutoScalingInstances") as clients:
+            pages = clients.autoscaling.get_paginator("describe_auto_scaling_instances")
+            for page in pages.paginate(PaginationConfig={"PageSize": 50}):
+                listed += page["AutoScalingInstances"]
+            members = _members(one for one in listed if one.get("AutoScalingGroupName") == self._group)
+        return Roster(group=_NO_FIGURES, members=members, notices=(blind,))
+
+
+def _members(answers: Iterable[Answer]) -> tuple[Member, ...]:
+    listed = (translate.member(answer) for answer in answers)
+    return tuple(member for member in listed if member.lifecycle is not Lifecycle.ABSENT)

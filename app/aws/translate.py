@@ -1,0 +1,148 @@
+"""AWS's answers as our values: pure functions that take any answer and raise on none.
+
+Rests on the shapes AutoScalingGroup, Instance and AutoScalingInstanceDetails of the Auto Scaling API
+reference, and Instance of the EC2 API reference.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from app.domain.model import Group, InstanceId, Lifecycle, Power, SeenInstance
+
+AddressKind = Literal["public", "private"]
+"""Which of an instance's IP addresses is handed out."""
+
+Answer = Mapping[str, Any]
+
+PORT_TAG = "ec2-orchestrator:port"
+
+_LIFECYCLES = {
+    "InService": Lifecycle.IN_SERVICE,
+    "Terminating": Lifecycle.LEAVING,
+    "Terminated": Lifecycle.LEAVING,
+    "Pending": Lifecycle.PENDING,
+    "Detached": Lifecycle.ABSENT,
+}
+"""By the part before the colon. Detaching does not end an instance, and Warmed is not in use: OTHER."""
+
+_POWERS = {
+    "pending": Power.PENDING,
+    "running": Power.RUNNING,
+    "stopping": Power.STOPPED,
+    "stopped": Power.STOPPED,
+    "shutting-down": Power.ENDING,
+    "terminated": Power.TERMINATED,
+}
+
+_ADDRESS_KEYS: dict[AddressKind, str] = {"public": "PublicIpAddress", "private": "PrivateIpAddress"}
+
+_PORTS = range(1, 65536)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """An instance as the group lists it."""
+
+    id: InstanceId
+    lifecycle: Lifecycle
+    raw_lifecycle: str
+    healthy: bool
+    protected: bool
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """An instance as EC2 describes it."""
+
+    power: Power
+    address: str | None = None
+    port: int | None = None
+    zone: str | None = None
+    launched_at: datetime | None = None
+
+
+def lifecycle(word: str) -> Lifecycle:
+    """Reduce AWS's LifecycleState to what we decide by; a word we do not know is OTHER."""
+    return _LIFECYCLES.get(word.partition(":")[0], Lifecycle.OTHER)
+
+
+def power(word: str) -> Power:
+    """Reduce EC2's instance state name to what we decide by; a word we do not know is UNKNOWN."""
+    return _POWERS.get(word, Power.UNKNOWN)
+
+
+def group(answer: Answer) -> Group:
+    """Read a group's figures."""
+    return Group(
+        desired=answer.get("DesiredCapacity"),
+        min_size=answer.get("MinSize"),
+        max_size=answer.get("MaxSize"),
+    )
+
+
+def member(answer: Answer) -> Member:
+    """Read an entry of a group's list of instances, or of the account's: the fields are alike."""
+    word = answer.get("LifecycleState", "")
+    return Member(
+        id=InstanceId(answer["InstanceId"]),
+        lifecycle=lifecycle(word),
+        raw_lifecycle=word,
+        # One list writes "Healthy", the other "HEALTHY".
+        healthy=str(answer.get("HealthStatus", "")).lower() == "healthy",
+        protected=bool(answer.get("ProtectedFromScaleIn", False)),
+        zone=answer.get("AvailabilityZone"),
+    )
+
+
+def detail(answer: Answer, address: AddressKind) -> Detail:
+    """Read what EC2 tells of an instance."""
+    launched = answer.get("LaunchTime")
+    return Detail(
+        power=power(answer.get("State", {}).get("Name", "")),
+        address=answer.get(_ADDRESS_KEYS[address]) or None,
+        port=_port(answer.get("Tags", [])),
+        zone=answer.get("Placement", {}).get("AvailabilityZone"),
+        launched_at=launched.astimezone(UTC) if isinstance(launched, datetime) else None,
+    )
+
+
+def seen_member(listed: Member, told: Detail | None) -> SeenInstance:
+    """Join what the group and EC2 say of a member; None where EC2 was not asked, or does not list it."""
+    told = told or Detail(power=Power.UNKNOWN)
+    return SeenInstance(
+        id=listed.id,
+        lifecycle=listed.lifecycle,
+        raw_lifecycle=listed.raw_lifecycle,
+        healthy=listed.healthy,
+        protected=listed.protected,
+        power=told.power,
+        address=told.address,
+        port=told.port,
+        zone=listed.zone or told.zone,
+        launched_at=told.launched_at,
+    )
+
+
+def seen_outside(identity: InstanceId, told: Detail) -> SeenInstance:
+    """Tell of an instance that the group does not list and EC2 does."""
+    return SeenInstance(
+        id=identity,
+        lifecycle=Lifecycle.ABSENT,
+        power=told.power,
+        address=told.address,
+        port=told.port,
+        zone=told.zone,
+        launched_at=told.launched_at,
+    )
+
+
+def _port(tags: list[Answer]) -> int | None:
+    """Read the port tag; None where there is none, or its value is not a port."""
+    for tag in tags:
+        text = str(tag.get("Value", ""))
+        if tag.get("Key") == PORT_TAG and text.isascii() and text.isdigit() and int(text) in _PORTS:
+            return int(text)
+    return None

@@ -1,0 +1,1 @@
+"""The registry on SQLAlchemy Core: SQLite for one node, PostgreSQL for several."""

@@ -1,0 +1,122 @@
+"""Opening the database: connections that keep what they promised, and the newest schema."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from app.domain.errors import RegistryUnusable
+
+EXCLUSIVE = "exclusive"
+"""Execution option: the transaction takes SQLite's write lock when it begins."""
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK = 7_305_411_823  # any number, but always this one: replicas that start at once queue on it
+
+
+def open_database(url: str, *, connections: int = 20) -> Engine:
+    """Connect, and bring the schema up to date.
+
+    Raises RegistryUnusable, in one sentence, where that cannot be done; the database is then as it was.
+    """
+    where = _parsed(url)
+    if where.get_backend_name() == "sqlite":
+        engine = _sqlite(where, connections)
+    else:
+        engine = _postgresql(where, connections)
+    name = where.render_as_string(hide_password=True)
+    try:
+        with engine.execution_options(**{EXCLUSIVE: True}).begin() as connection:
+            _migrate(connection, name)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise RegistryUnusable(
+            f"The database {name} cannot be opened for writing: {_reason(error)}."
+        ) from error
+    except RegistryUnusable:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _parsed(url: str) -> URL:
+    try:
+        where = make_url(url)
+    except ArgumentError as error:
+        raise RegistryUnusable(f"'{url}' is not a database URL.") from error
+    if where.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        raise RegistryUnusable(
+            f"'{where.drivername}' is not supported: use sqlite:///FILE or postgresql+psycopg://..."
+        )
+    if where.get_backend_name() == "sqlite" and where.database in {None, "", ":memory:"}:
+        raise RegistryUnusable("A database in memory would forget who holds what: use sqlite:///FILE.")
+    return where
+
+
+def _sqlite(url: URL, connections: int) -> Engine:
+    if url.database is not None and not url.database.startswith("file:"):
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RegistryUnusable(
+                f"The folder of {url.database} cannot be made: {error.strerror}."
+            ) from error
+    engine = create_engine(url, pool_size=connections, max_overflow=0, connect_args={"timeout": 5.0})
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we write BEGIN ourselves; the driver's own is always deferred
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # an answer given is an answer kept, even at power loss
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        exclusive = connection.get_execution_options().get(EXCLUSIVE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if exclusive else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, connections: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC",
+        },
+    )
+
+
+def _migrate(connection: Connection, name: str) -> None:
+    """Run what is missing, in this one transaction: all of it, or nothing."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise RegistryUnusable(
+            f"The database {name} is from a newer version of this service (schema {current}): "
+            "run that version. Nothing was changed."
+        )
+    command.upgrade(config, "head")
+    # Nothing to migrate, nothing written: find out now, not at the first claim, that we may not write.
+    connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """Reduce a driver's report to its first line: what is wrong, without our SQL."""
+    original = getattr(error, "orig", None) or error
+    return str(original).strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,89 @@
+"""From rows to the domain's values."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.domain.model import (
+    Allocation,
+    EndReason,
+    Group,
+    Instance,
+    InstanceState,
+    Limit,
+    Notice,
+    PoolName,
+    PoolView,
+)
+from app.ports import Event, EventKind
+
+
+def allocation(row: Row[*tuple[Any, ...]]) -> Allocation:
+    """Read what `statements.held_by` selects."""
+    return Allocation(
+        project=row.project,
+        pool=row.pool,
+        instance=row.instance_id,
+        address=row.address,
+        port=row.port,
+        allocated_at=row.allocated_at,
+    )
+
+
+def instance(row: Row[*tuple[Any, ...]]) -> Instance:
+    """Read an instance together with its allocation, the live one or the ended."""
+    return Instance(
+        id=row.id,
+        pool=row.pool,
+        state=InstanceState(row.state),
+        state_since=row.state_since,
+        address=row.address,
+        port=row.port,
+        zone=row.zone,
+        launched_at=row.launched_at,
+        missing_since=row.missing_since,
+        end_reason=EndReason(row.end_reason) if row.end_reason else None,
+        terminate_called_at=row.terminate_called_at,
+        project=row.project,
+        allocated_at=row.allocated_at,
+        tagged=bool(row.tagged),
+    )
+
+
+def event(row: Row[*tuple[Any, ...]]) -> Event:
+    """Read one line of the audit trail."""
+    return Event(
+        id=row.id,
+        at=row.at,
+        kind=EventKind(row.kind),
+        pool=row.pool,
+        actor=row.actor,
+        instance=row.instance_id,
+        project=row.project,
+        reason=row.reason,
+    )
+
+
+def pool_view(row: Row[*tuple[Any, ...]]) -> PoolView:
+    """Read what the last passes learnt of a pool."""
+    return PoolView(
+        pool=PoolName(row.name),
+        group=Group(desired=row.desired, min_size=row.min_size, max_size=row.max_size),
+        limited_by=Limit(row.limited_by) if row.limited_by else None,
+        notices=tuple(Notice(**notice) for notice in row.notices),
+        last_pass_at=row.last_pass_at,
+        last_attempt_at=row.last_attempt_at,
+    )
+
+
+def pool_values(view: PoolView) -> dict[str, object]:
+    """Write a view as column values, the reverse of `pool_view`."""
+    return {
+        "desired": view.group.desired,
+        "min_size": view.group.min_size,
+        "max_size": view.group.max_size,
+        "limited_by": view.limited_by.value if view.limited_by else None,
+        "notices": [{"code": notice.code, "detail": notice.detail} for notice in view.notices],
+        "last_pass_at": view.last_pass_at,
+        "last_attempt_at": view.last_attempt_at,
+    }

@@ -1,0 +1,133 @@
+"""The tables, and the invariants that the database itself keeps.
+
+A change here needs a migration in migrations/versions; a test proves that both give the same schema.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    text,
+)
+
+metadata = MetaData()
+
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+"""A number the database gives. SQLite numbers only plain INTEGER keys, which are 64 bits wide there."""
+
+
+class Utc(TypeDecorator[datetime]):
+    """A point in time: aware and in UTC outside; SQLite, which has no zones, stores it bare."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: nobody knows which zone it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+pools = Table(
+    "pools",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("desired", Integer),
+    Column("min_size", Integer),
+    Column("max_size", Integer),
+    Column("limited_by", String),
+    Column("notices", JSON, nullable=False),
+    Column("last_pass_at", Utc),
+    Column("last_attempt_at", Utc),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("pool", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("state_since", Utc, nullable=False),
+    Column("address", String),
+    Column("port", Integer),
+    Column("zone", String),
+    Column("launched_at", Utc),
+    Column("missing_since", Utc),
+    Column("end_reason", String),
+    Column("terminate_called_at", Utc),
+    CheckConstraint(
+        "state IN ('booting', 'idle', 'allocated', 'terminating', 'terminated')", name="known_state"
+    ),
+    CheckConstraint(
+        "state NOT IN ('idle', 'allocated') OR (address IS NOT NULL AND port IS NOT NULL)",
+        name="offered_with_address",
+    ),
+    Index("instances_by_state", "pool", "state", "state_since"),
+)
+
+allocations = Table(
+    "allocations",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("project", String, nullable=False),
+    Column("pool", String, nullable=False),
+    Column("instance_id", String, ForeignKey("instances.id"), nullable=False),
+    Column("allocated_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Column("end_reason", String),
+    Column("tagged", Boolean, nullable=False),
+    # An instance is handed out once in its life; a project holds at most one.
+    Index("one_allocation_per_instance", "instance_id", unique=True),
+    Index(
+        "one_live_allocation_per_project",
+        "project",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("pool", String, nullable=False),
+    Column("until", Utc, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("pool", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("instance_id", String),
+    Column("project", String),
+    Column("reason", String),
+    sqlite_autoincrement=True,  # ids are never used twice, so they can serve as a cursor
+)

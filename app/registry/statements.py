@@ -1,0 +1,98 @@
+"""The SQL of the registry, built once: SQLAlchemy then compiles each statement only once, too."""
+
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+
+from app.domain.model import InstanceState
+from app.registry.schema import allocations, events, instances, pools, waiting
+
+_held_columns = (
+    allocations.c.project,
+    allocations.c.pool,
+    allocations.c.instance_id,
+    allocations.c.allocated_at,
+    instances.c.address,
+    instances.c.port,
+)
+
+held_by = (
+    select(*_held_columns)
+    .join(instances, instances.c.id == allocations.c.instance_id)
+    .where(allocations.c.project == bindparam("project"), allocations.c.ended_at.is_(None))
+)
+"""The live allocation of a project."""
+
+# SQLite has no row locks and leaves FOR UPDATE out; there the registry's own lock orders the claims.
+_longest_idle = (
+    select(instances.c.id)
+    .where(instances.c.pool == bindparam("of_pool"), instances.c.state == InstanceState.IDLE.value)
+    .order_by(instances.c.state_since, instances.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+take_longest_idle = (
+    update(instances)
+    .where(instances.c.id == _longest_idle)
+    .values(state=InstanceState.ALLOCATED.value, state_since=bindparam("now"))
+    .returning(instances.c.id, instances.c.address, instances.c.port)
+)
+
+add_allocation = insert(allocations)
+end_allocation = (
+    update(allocations)
+    .where(allocations.c.instance_id == bindparam("instance"), allocations.c.ended_at.is_(None))
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+    .returning(allocations.c.project)
+)
+mark_tagged = (
+    update(allocations)
+    .where(
+        allocations.c.instance_id == bindparam("instance"), allocations.c.project == bindparam("for_project")
+    )
+    .values(tagged=True)
+)
+
+add_event = insert(events)
+newest_events = select(events).order_by(events.c.id.desc()).limit(bindparam("count"))
+newest_event = select(func.coalesce(func.max(events.c.id), 0))
+
+stop_waiting = delete(waiting).where(
+    or_(waiting.c.project == bindparam("project"), waiting.c.until <= bindparam("now"))
+)
+wait = insert(waiting)
+wait_on = update(waiting).where(waiting.c.project == bindparam("of"), waiting.c.until > bindparam("now"))
+count_waiting = (
+    select(func.count())
+    .select_from(waiting)
+    .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"))
+)
+
+_instances = select(
+    instances, allocations.c.project, allocations.c.allocated_at, allocations.c.tagged
+).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
+living_instances = _instances.where(
+    instances.c.pool == bindparam("pool"), instances.c.state != InstanceState.TERMINATED.value
+)
+one_instance = _instances.where(instances.c.id == bindparam("instance"))
+lock_instance = select(instances.c.id).where(instances.c.id == bindparam("instance")).with_for_update()
+
+known_instance = select(instances.c.id).where(instances.c.id == bindparam("instance"))
+add_instance = insert(instances)
+move = (
+    update(instances)
+    .where(instances.c.id == bindparam("instance"), instances.c.state == bindparam("expect"))
+    .returning(instances.c.pool)
+)
+"""Sets the columns it is executed with, if the instance is still in the state `expect`."""
+note_missing = (
+    update(instances).where(instances.c.id == bindparam("instance")).values(missing_since=bindparam("since"))
+)
+note_terminate_call = (
+    update(instances)
+    .where(instances.c.id == bindparam("instance"), instances.c.state == InstanceState.TERMINATING.value)
+    .values(terminate_called_at=bindparam("called_at"))
+)
+
+one_pool = select(pools).where(pools.c.name == bindparam("pool"))
+add_pool = insert(pools)
+replace_pool = update(pools).where(pools.c.name == bindparam("pool"))

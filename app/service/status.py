@@ -1,0 +1,73 @@
+"""What an operator asks first: how many are idle, who holds what, and what is in the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.domain.errors import RegistryUnavailable
+from app.domain.model import Instance, InstanceState, PoolName, PoolView
+from app.ports import Clock, Registry
+
+MISSED_PASSES = 6
+"""After so many poll intervals without a good pass, the service is not ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One pool at one moment."""
+
+    view: PoolView
+    buffer: int
+    instances: Sequence[Instance]
+
+    def count(self, state: InstanceState) -> int:
+        """Count the instances in one state."""
+        return sum(instance.state is state for instance in self.instances)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be so for the service to be ready."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class StatusReader:
+    """Reads the registry, never AWS: an answer costs AWS nothing, and comes also while AWS is away."""
+
+    def __init__(
+        self, *, pool: PoolName, buffer: int, poll_interval: timedelta, registry: Registry, clock: Clock
+    ) -> None:
+        self._pool = pool
+        self._buffer = buffer
+        self._patience = MISSED_PASSES * poll_interval
+        self._registry = registry
+        self._clock = clock
+
+    def status(self) -> Status:
+        """Tell the pool's figures and every instance that is not terminated, the oldest state first."""
+        found = self._registry.instances(self._pool).values()
+        return Status(
+            view=self._registry.view(self._pool),
+            buffer=self._buffer,
+            instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
+        )
+
+    def checks(self) -> tuple[Check, ...]:
+        """Say for each thing that readiness needs whether it is so, and why not."""
+        try:
+            self._registry.ping()
+            view = self._registry.view(self._pool)
+        except RegistryUnavailable as error:
+            return (Check("registry", passed=False, detail=error.detail),)
+        return (Check("registry", passed=True, detail="answers"), self._pass_check(view))
+
+    def _pass_check(self, view: PoolView) -> Check:
+        if view.last_pass_at is None:
+            return Check("pass", passed=False, detail="no pass has succeeded yet")
+        age = self._clock.now() - view.last_pass_at
+        return Check(
+            "pass", passed=age <= self._patience, detail=f"last success {age.total_seconds():.0f} s ago"
+        )

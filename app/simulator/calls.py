@@ -1,0 +1,57 @@
+"""The record of AWS calls: who asked for what, when, and what came of it."""
+
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from threading import Lock
+from typing import Any
+
+from app.simulator.clock import utc_now
+
+KEPT = 10_000
+
+
+@dataclass(slots=True)
+class Call:
+    """One AWS call from outside.
+
+    `outcome` is `under way`, `ok`, an error code, `html`, `dropped`, or any of them with `, answer lost`.
+    """
+
+    service: str
+    action: str
+    params: dict[str, str]
+    caller: str
+    agent: str
+    at: str = field(default_factory=lambda: utc_now().isoformat())
+    outcome: str = "under way"
+    status: int | None = None
+
+    def end(self, outcome: str, status: int | None = None) -> None:
+        """Write down how it ended."""
+        self.outcome, self.status = outcome, status
+
+
+class Calls:
+    """The last calls in the order of their arrival, and how often each action was asked for."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._calls: deque[Call] = deque(maxlen=KEPT)
+        self._counts: Counter[str] = Counter()
+
+    def begin(self, call: Call) -> None:
+        """Take note of a call that arrived."""
+        with self._lock:
+            self._calls.append(call)
+            self._counts[call.action] += 1
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        with self._lock:
+            self._calls.clear()
+            self._counts.clear()
+
+    def as_json(self) -> dict[str, Any]:
+        """Render the counts and the calls, oldest first."""
+        with self._lock:
+            return {"counts": dict(self._counts), "calls": [asdict(call) for call in self._calls]}

@@ -1,0 +1,79 @@
+"""How gunicorn serves wsgi:app. It finds this file by itself in the folder it is started from."""
+
+import logging
+from typing import Any
+
+import structlog
+from gunicorn.glogging import Logger
+
+from app.domain.errors import StartRefused
+from app.registry.database import open_database
+from app.settings import load_settings
+from app.telemetry import logs
+
+try:
+    settings = load_settings()
+except StartRefused as refusal:
+    raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
+
+bind = settings.bind
+worker_class = "gthread"
+workers = 1
+threads = 8
+keepalive = 5
+graceful_timeout = 30
+timeout = 60
+control_socket_disable = True  # its default path is shared by every gunicorn of one user
+
+
+class Structured(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Sends gunicorn's own lines the way all others go, and leaves the access log to the application."""
+
+    def setup(self, _cfg: Any) -> None:
+        """Hand every line on to the root logger."""
+        self.error_log.setLevel(logging.INFO)
+        self.error_log.propagate = True
+
+    def access(self, *_: Any) -> None:
+        """Write nothing."""
+
+
+logger_class = Structured
+
+
+def on_starting(server: Any) -> None:
+    """Refuse, in one sentence and before any worker exists, what could not be served safely."""
+    logs.configure(settings.log_format)
+    log = structlog.get_logger()
+    if server.cfg.bind != [settings.bind]:
+        raise SystemExit(
+            "Set the address with ORCHESTRATOR_BIND, not with --bind: what guards the service depends on it."
+        )
+    if server.cfg.workers > 1 and settings.poller == "on":
+        raise SystemExit(
+            "One worker process runs the poller; its threads serve concurrently. For more processes, set "
+            "ORCHESTRATOR_POLLER=off and run scheduler.py once."
+        )
+    try:
+        open_database(settings.database_url).dispose()
+    except StartRefused as refusal:
+        raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
+    for warning in settings.warnings:
+        log.warning("settings.warning", detail=warning)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Start the poller: after the fork, which threads would not survive."""
+    import wsgi  # noqa: PLC0415 - the worker has loaded it by now; the master must not
+
+    if settings.poller == "on":
+        wsgi.services.poller.start()
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """Finish the pass in hand."""
+    import sys  # noqa: PLC0415
+
+    loaded = sys.modules.get("wsgi")  # absent where the worker never got so far
+    if loaded is not None:
+        loaded.services.close()

@@ -1,0 +1,40 @@
+"""The poller alone: `python scheduler.py`. Serve HTTP elsewhere, with ORCHESTRATOR_POLLER=off.
+
+SIGTERM and SIGINT end it after the pass in hand.
+"""
+
+import signal
+import sys
+from threading import Event
+
+import structlog
+
+from app import bootstrap
+from app.domain.errors import StartRefused
+from app.settings import load_settings
+from app.telemetry import logs
+
+
+def main() -> None:
+    """Run passes until told to stop."""
+    settings = load_settings()
+    logs.configure(settings.log_format)
+    services = bootstrap.build(settings)
+    log = structlog.get_logger()
+    for warning in settings.warnings:
+        log.warning("settings.warning", detail=warning)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    services.poller.start()
+    log.info("poller.started", group=settings.asg_name, region=settings.aws_region)
+    stop.wait()
+    services.close()
+    log.info("poller.stopped")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except StartRefused as refusal:
+        sys.exit(f"{refusal.title()}.\n{refusal.detail}")

@@ -1,0 +1,13 @@
+"""The Registry contract on SQLite and on real PostgreSQL."""
+
+import pytest
+from sqlalchemy import Engine
+
+from app.registry.sql import SqlRegistry
+from tests.contract.registry_contract import RegistryContract
+
+
+class TestSqlRegistry(RegistryContract):
+    @pytest.fixture
+    def registry(self, engine: Engine) -> SqlRegistry:
+        return SqlRegistry(engine)

@@ -1,0 +1,322 @@
+"""A pass over the fake cloud and a real registry: what is seen is brought to what is wanted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import CloudUnavailable, Denied, OutcomeUnknown, PoolExhausted, Throttled
+from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, Limit, Policy, ProjectId
+from app.ports import Claimed
+from app.registry.database import open_database
+from app.registry.sql import SqlRegistry
+from app.service.reconcile import PassReport, Reconciler
+from tests.fakes import FakeClock, FakeCloud, FakeProber
+
+
+class Pool:
+    """One pool in memory, its clock in the hand of the test."""
+
+    def __init__(self, registry: SqlRegistry, cloud: FakeCloud) -> None:
+        self.registry = registry
+        self.cloud = cloud
+        self.clock = FakeClock()
+        self.prober = FakeProber()
+        self.reconciler = self.restarted()
+
+    def restarted(self) -> Reconciler:
+        """Make a new process of it: nothing but the registry and AWS remembers anything."""
+        self.reconciler = Reconciler(
+            policy=Policy(),
+            registry=self.registry,
+            cloud=self.cloud,
+            prober=self.prober,
+            clock=self.clock,
+        )
+        return self.reconciler
+
+    def tick(self, times: int = 1) -> PassReport:
+        for _ in range(times):
+            report = self.reconciler.tick()
+            self.reconciler.settle_boots()
+            self.clock.advance(2)
+        return report
+
+    def claim(self, project: str) -> Claimed:
+        return self.registry.claim(DEFAULT_POOL, ProjectId(project), actor="tester", now=self.clock.now())
+
+    def destroy(self, instance: InstanceId) -> None:
+        self.registry.destroy(instance, actor="tester", now=self.clock.now())
+
+    def count(self, state: InstanceState) -> int:
+        return sum(found.state is state for found in self.registry.instances(DEFAULT_POOL).values())
+
+    @property
+    def notices(self) -> list[str]:
+        return [notice.code for notice in self.registry.view(DEFAULT_POOL).notices]
+
+    @property
+    def limited_by(self) -> Limit | None:
+        return self.registry.view(DEFAULT_POOL).limited_by
+
+    def called(self, operation: str) -> int:
+        return len(self.cloud.calls_of(operation))
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[Pool]:
+    engine = open_database(f"sqlite:///{tmp_path}/registry.db")
+    yield Pool(SqlRegistry(engine), FakeCloud())
+    engine.dispose()
+
+
+def test_an_empty_group_becomes_a_full_buffer(pool: Pool) -> None:
+    pool.tick(6)
+
+    assert pool.count(InstanceState.IDLE) == 5
+    assert pool.cloud.desired == 5
+
+
+def test_a_claim_is_topped_up_by_the_next_pass(pool: Pool) -> None:
+    pool.tick(6)
+    pool.claim("alice")
+
+    pool.tick()
+
+    assert pool.cloud.desired == 6
+
+
+def test_two_passes_never_add_twice(pool: Pool) -> None:
+    pool.tick(6)
+    pool.claim("alice")
+    pool.cloud.boot_looks = None
+
+    pool.tick(5)
+
+    assert pool.cloud.desired == 6
+    assert pool.called("raise_desired") == 2
+
+
+def test_a_pool_at_rest_is_only_looked_at(pool: Pool) -> None:
+    pool.tick(20)
+    before = len(pool.cloud.calls)
+
+    report = pool.tick(3)
+
+    assert pool.called("observe") == 23
+    assert len(pool.cloud.calls) == before + 3
+    assert report == PassReport(changed=False, unsettled=False)
+
+
+def test_a_destroyed_instance_is_terminated_and_the_group_shrinks_with_it(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation.instance
+    pool.tick(4)
+    pool.destroy(held)
+
+    pool.tick(4)
+
+    assert pool.cloud.desired == 5
+    assert held not in pool.registry.instances(DEFAULT_POOL)
+    assert pool.called("terminate") == 1
+
+
+def test_an_instance_is_not_idle_before_its_probe_passed(pool: Pool) -> None:
+    pool.prober.ready = set()
+    pool.tick(6)
+    assert pool.count(InstanceState.IDLE) == 0
+
+    pool.prober.ready = None
+    pool.tick()
+
+    assert pool.count(InstanceState.IDLE) == 5
+
+
+def test_an_instance_that_never_becomes_ready_is_replaced(pool: Pool) -> None:
+    pool.prober.ready = set()
+    pool.tick(3)
+    first = set(pool.registry.instances(DEFAULT_POOL))
+    pool.clock.advance(300)
+
+    pool.tick(6)
+
+    assert first.isdisjoint(pool.registry.instances(DEFAULT_POOL))
+    assert pool.cloud.desired == 5
+
+
+def test_after_a_long_stop_what_is_ready_is_offered_not_replaced(pool: Pool) -> None:
+    pool.prober.ready = set()
+    pool.tick(3)
+    booted = set(pool.registry.instances(DEFAULT_POOL))
+    pool.clock.advance(3600)
+    pool.prober.ready = None
+    pool.restarted()
+
+    pool.tick()
+
+    assert {one.id for one in pool.registry.instances(DEFAULT_POOL).values()} == booted
+    assert pool.count(InstanceState.IDLE) == 5
+
+
+def test_an_allocation_is_written_on_its_instance(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation
+
+    pool.tick(3)
+
+    assert pool.cloud.tags(held.instance)["ec2-orchestrator:project"] == "alice"
+    assert pool.called("tag_allocation") == 1
+
+
+def test_a_restart_forgets_nothing_and_repeats_nothing(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation
+    pool.tick(6)
+    writes = [call for call in pool.cloud.calls if call[0] != "observe"]
+
+    pool.restarted()
+    pool.tick(2)
+
+    assert pool.claim("alice").allocation == held
+    assert [call for call in pool.cloud.calls if call[0] != "observe"] == writes
+
+
+def test_unmet_demand_raises_desired_capacity(pool: Pool) -> None:
+    for name in ("alice", "bob"):
+        with pytest.raises(PoolExhausted):
+            pool.claim(name)
+
+    pool.tick()
+
+    assert pool.cloud.desired == 7
+
+
+# When AWS fails
+
+
+def test_a_failed_look_keeps_the_last_view_and_says_what_is_wrong(pool: Pool) -> None:
+    pool.tick(6)
+    before = pool.registry.view(DEFAULT_POOL)
+    pool.cloud.fail("observe", Throttled("Rate exceeded"))
+
+    pool.tick()
+
+    after = pool.registry.view(DEFAULT_POOL)
+    assert (after.group, after.last_pass_at) == (before.group, before.last_pass_at)
+    assert (pool.notices, pool.limited_by) == (["aws-throttled"], Limit.AWS_ERRORS)
+
+
+def test_the_next_good_pass_clears_the_fault(pool: Pool) -> None:
+    pool.cloud.fail("observe", CloudUnavailable("no answer"))
+    pool.tick(2)
+
+    assert (pool.notices, pool.limited_by) == ([], None)
+
+
+def test_claims_go_on_while_aws_is_away(pool: Pool) -> None:
+    pool.tick(6)
+    pool.cloud.fail("observe", CloudUnavailable("no answer"), times=3)
+    pool.tick()
+
+    assert pool.claim("alice").created
+
+
+def test_a_failed_raise_is_told_and_repeated(pool: Pool) -> None:
+    pool.cloud.fail("raise_desired", Throttled("Rate exceeded"))
+    pool.tick()
+    assert (pool.notices, pool.limited_by) == (["aws-throttled"], Limit.AWS_ERRORS)
+    assert pool.cloud.desired == 0
+
+    pool.tick()
+
+    assert pool.cloud.desired == 5
+    assert pool.limited_by is None
+
+
+def test_one_failing_action_does_not_stop_the_others(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation.instance
+    pool.destroy(held)
+    pool.claim("bob")
+    pool.cloud.fail("terminate", Throttled("Rate exceeded"))
+
+    pool.tick()
+
+    assert pool.called("tag_allocation") == 1
+
+
+def test_a_refused_termination_is_repeated_at_once(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation.instance
+    pool.destroy(held)
+    pool.cloud.fail("terminate", Throttled("Rate exceeded"))
+
+    pool.tick(2)
+
+    assert pool.called("terminate") == 2
+
+
+def test_a_lost_answer_to_a_termination_is_not_followed_by_a_second_one(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation.instance
+    pool.tick(4)
+    pool.destroy(held)
+    pool.cloud.fail("terminate", OutcomeUnknown("read timeout"), after_effect=True)
+
+    pool.tick(4)
+
+    assert pool.called("terminate") == 1
+    assert pool.cloud.desired == 5
+    assert held not in pool.registry.instances(DEFAULT_POOL)
+
+
+def test_a_termination_that_never_reached_aws_is_repeated_after_a_while(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation.instance
+    pool.destroy(held)
+    pool.cloud.fail("terminate", OutcomeUnknown("connection closed"))
+    pool.tick(2)
+    assert pool.called("terminate") == 1
+
+    pool.clock.advance(30)
+    pool.tick()
+
+    assert pool.called("terminate") == 2
+
+
+def test_a_missing_permission_to_tag_is_told_and_does_not_stop_the_work(pool: Pool) -> None:
+    pool.tick(6)
+    pool.cloud.fail("tag_allocation", Denied("ec2:CreateTags"), times=5)
+    pool.claim("alice")
+
+    report = pool.tick(8)
+
+    assert pool.called("tag_allocation") == 1
+    assert pool.notices == ["aws-denied"]
+    assert pool.count(InstanceState.IDLE) == 5
+    assert not report.changed
+
+
+# When somebody else acts
+
+
+def test_an_instance_killed_behind_our_back_is_lost_and_its_project_gets_another(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation.instance
+    pool.tick(4)
+    pool.cloud.kill(held)
+
+    pool.tick(6)
+
+    assert pool.claim("alice").allocation.instance != held
+    assert pool.called("terminate") == 0
+
+
+def test_an_idle_instance_that_leaves_is_not_handed_out(pool: Pool) -> None:
+    pool.tick(6)
+    victims = [one.id for one in pool.registry.instances(DEFAULT_POOL).values()][:4]
+    for victim in victims:
+        pool.cloud.kill(victim)
+    pool.tick()
+
+    assert pool.claim("alice").allocation.instance not in victims

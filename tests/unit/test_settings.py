@@ -1,0 +1,163 @@
+"""Settings: what they are without any, and how faults are told."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import SettingsInvalid
+from app.settings import load_settings, variables
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("ORCHESTRATOR_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def faults(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    return caught.value.detail.splitlines()
+
+
+def test_without_any_setting_the_defaults_of_the_contract_hold() -> None:
+    settings = load_settings()
+
+    assert settings.asg_name == "vscode-asg"
+    assert settings.buffer == 5
+    assert settings.poll_interval == 10
+    assert settings.bind == "127.0.0.1:9092"
+    assert settings.instance_port == 8080
+    assert settings.aws_region == "us-east-1"
+    assert settings.database_url == "sqlite:///var/orchestrator.db"
+
+
+def test_every_fault_is_told_at_once_with_variable_value_and_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = faults(
+        monkeypatch,
+        ORCHESTRATOR_BUFFER="many",
+        ORCHESTRATOR_READINESS="maybe",
+        ORCHESTRATOR_BIND="0.0.0.0:9092",
+        AWS_ACCESS_KEY="AKIAEXAMPLE",
+    )
+
+    assert [line.split(":")[0].split(" ")[0].split("=")[0] for line in told] == [
+        "ORCHESTRATOR_BUFFER",
+        "ORCHESTRATOR_READINESS",
+        "AWS_ACCESS_KEY",
+        "ORCHESTRATOR_BIND",
+    ]
+    assert told[0].startswith("ORCHESTRATOR_BUFFER='many': ")
+    assert "integer" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ORCHESTRATOR_BUFFER", "-1"),
+        ("ORCHESTRATOR_POLL_INTERVAL", "0"),
+        ("ORCHESTRATOR_INSTANCE_PORT", "65536"),
+        ("ORCHESTRATOR_READINESS_PATH", "healthz"),
+        ("ORCHESTRATOR_BIND", "9092"),
+        ("ORCHESTRATOR_BIND", "localhost:http"),
+        ("ORCHESTRATOR_ADDRESS", "elastic"),
+        ("ORCHESTRATOR_POLLER", "true"),
+        ("ORCHESTRATOR_AUTH", "on"),
+        ("ORCHESTRATOR_IDLE_TIMEOUT", "600"),
+        ("ORCHESTRATOR_POOLS_FILE", "pools.toml"),
+        ("ORCHESTRATOR_LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    assert any(line.startswith(variable) for line in faults(monkeypatch, **{variable: value}))
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_BUFFER", "many")
+    told = "\n".join(faults(monkeypatch, ORCHESTRATOR_ADMIN_TOKEN="tooshort", AWS_SECRET_KEY="hush-hush"))
+
+    assert "tooshort" not in told
+    assert "hush" not in told
+
+
+def test_a_setting_shows_no_secret_when_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_KEY", "hush-hush")
+
+    assert "hush" not in repr(load_settings())
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:9092", "10.0.0.5:9092", "example.org:9092", "[::]:9092"])
+def test_an_open_service_refuses_an_address_that_others_can_reach(
+    monkeypatch: pytest.MonkeyPatch, bind: str
+) -> None:
+    assert "ORCHESTRATOR_ADMIN_TOKEN" in faults(monkeypatch, ORCHESTRATOR_BIND=bind)[0]
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:9092", "localhost:9092", "[::1]:9092", "127.8.0.1:1"])
+def test_a_loopback_address_needs_no_token(monkeypatch: pytest.MonkeyPatch, bind: str) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_BIND", bind)
+
+    assert load_settings().token is None
+
+
+def test_auth_off_is_possible_and_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_BIND", "0.0.0.0:9092")
+    monkeypatch.setenv("ORCHESTRATOR_AUTH", "off")
+
+    assert "ORCHESTRATOR_AUTH=off" in load_settings().warnings[0]
+
+
+def test_a_token_is_needed_as_soon_as_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_ADMIN_TOKEN", "0123456789abcdef")
+
+    assert load_settings().token is not None
+
+
+def test_a_misspelt_setting_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_BUFER", "7")
+
+    assert load_settings().warnings == (
+        "ORCHESTRATOR_BUFER is not a setting and was ignored. Did you mean ORCHESTRATOR_BUFFER?",
+    )
+
+
+def test_an_empty_value_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_BUFFER", "")
+
+    assert load_settings().buffer == 5
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("ORCHESTRATOR_BUFFER=7\nORCHESTRATOR_ASG_NAME=from-file\n")
+    monkeypatch.setenv("ORCHESTRATOR_BUFFER", "9")
+    monkeypatch.delenv("ORCHESTRATOR_ASG_NAME", raising=False)
+
+    settings = load_settings()
+
+    assert (settings.buffer, settings.asg_name) == (9, "from-file")
+    monkeypatch.delenv("ORCHESTRATOR_ASG_NAME")  # what the file brought in leaves with the test
+
+
+def test_another_env_file_or_none_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("ORCHESTRATOR_BUFFER=7\n")
+    monkeypatch.setenv("ORCHESTRATOR_ENV_FILE", "")
+
+    assert load_settings().buffer == 5
+
+
+def test_the_default_region_serves_where_no_region_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+    assert load_settings().aws_region == "eu-west-1"
+
+
+def test_all_variables_of_the_contract_are_known() -> None:
+    assert {"ORCHESTRATOR_ASG_NAME", "AWS_ACCESS_KEY", "AWS_DEFAULT_REGION"} <= set(variables())

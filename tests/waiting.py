@@ -1,0 +1,19 @@
+"""Waiting for a condition instead of sleeping for a guess."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], within: float = 10.0, what: str = "") -> T:
+    """Return the first truthy answer of `condition`; fail with `what` after `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or condition}")
+        time.sleep(0.02)  # noqa: TID251 - the one place that waits
