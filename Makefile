@@ -51,6 +51,12 @@ check: setup ## what CI runs: format, lint, types, import layers, all tests
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory test
 
+docs: setup ## write docs/reference anew from the code
+	@PYTHONPATH=. $(BIN)/python docs/generate.py
+
+bench: setup ## the benchmarks: one table, and bench/results.json
+	@$(BIN)/python -m bench
+
 format: setup ## put the code into its one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

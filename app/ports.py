@@ -33,18 +33,28 @@ class Claimed:
 
 
 class EventKind(StrEnum):
-    """What the audit trail tells. Names never change; docs/reference/events.md explains them."""
+    """What the audit trail tells. Names never change; docs/reference/events.md is made from it."""
 
     INSTANCE_DISCOVERED = "instance.discovered"
+    """A new member of the group was taken into the registry, as booting."""
     INSTANCE_IDLE = "instance.idle"
+    """The instance passed its probe and may be handed out."""
     INSTANCE_WITHDRAWN = "instance.withdrawn"
+    """An idle instance is no longer fit to be handed out; it is booting again."""
     INSTANCE_TERMINATING = "instance.terminating"
+    """The instance is on its way out; the reason says by whose decision."""
     INSTANCE_TERMINATED = "instance.terminated"
+    """The instance is proved to be gone."""
     ALLOCATION_UNMET = "allocation.unmet"
+    """A project asked while nothing was idle; it counts as waiting for half a minute."""
     ALLOCATION_CREATED = "allocation.created"
+    """A project got an instance."""
     ALLOCATION_ENDED = "allocation.ended"
+    """An allocation ended by our decision, the reason says which."""
     ALLOCATION_LOST = "allocation.lost"
+    """An allocation ended because its instance did, not by our decision."""
     CAPACITY_RAISED = "capacity.raised"
+    """Desired capacity was written; the reason says from what to what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +120,10 @@ class Registry(Protocol):
 
     def withdraw(self, instance: InstanceId, *, now: datetime) -> bool:
         """Stop offering an idle instance: it is booting again. False where it is not idle any more."""
+        ...
+
+    def mark_in_service(self, instance: InstanceId, since: datetime | None) -> None:
+        """Note since when AWS has the instance in service; None: it has not."""
         ...
 
     def mark_missing(self, instance: InstanceId, since: datetime | None) -> None:

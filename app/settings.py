@@ -30,30 +30,54 @@ class Settings(BaseSettings):
     """Everything that can be set. docs/reference/settings.md tells the same to users; a test compares."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ORCHESTRATOR_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="ORCHESTRATOR_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
     aws_access_key: str | None = Field(None, validation_alias="AWS_ACCESS_KEY")
+    """Static key id; without it boto3's own chain applies (role, profile, `AWS_ACCESS_KEY_ID` ...)"""
     aws_secret_key: SecretStr | None = Field(None, validation_alias="AWS_SECRET_KEY")
+    """The secret that belongs to `AWS_ACCESS_KEY`"""
     aws_region: AnyName = Field(
         "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION")
     )
+    """Region of the Auto Scaling group"""
     asg_name: AnyName = "vscode-asg"
+    """Name of the Auto Scaling group"""
     buffer: Annotated[int, Field(ge=0, le=10_000)] = 5
+    """Idle instances to keep ready"""
     poll_interval: Annotated[float, Field(ge=1, le=3600)] = 10
+    """Seconds between two passes when nothing happens; a claim or a destroy starts one at once"""
     database_url: AnyName = "sqlite:///var/orchestrator.db"
+    """SQLAlchemy URL of the registry: `sqlite:///FILE` or `postgresql+psycopg://...`"""
     bind: str = "127.0.0.1:9092"
+    """Where gunicorn listens, `HOST:PORT`"""
     address: Literal["public", "private"] = "public"
+    """Which address of an instance is handed out and probed"""
     instance_port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """Port of VSCode Server on an instance; its tag `ec2-orchestrator:port` overrides it for one"""
     readiness: Literal["http", "tcp", "off"] = "http"
+    """What an instance must pass before it is idle"""
     readiness_path: Annotated[str, Field(pattern=r"^/\S*$")] = "/healthz"
+    """Path of the http probe; any 2xx passes"""
     boot_timeout: Annotated[float, Field(ge=1, le=86_400)] = 300
+    """Seconds an instance may take to become ready before it is replaced"""
     idle_timeout: Annotated[float, Field(ge=0)] = 0
+    """Reserved for releasing unused allocations; this version never does, and takes only 0"""
     pools_file: str | None = None
+    """Reserved for several pools; this version serves one, and takes none"""
     poller: Literal["on", "off"] = "on"
+    """`off`: this process serves HTTP only, and `scheduler.py` runs elsewhere"""
     auth: Literal["auto", "on", "off"] = "auto"
+    """`auto`: open on a loopback bind without a token, else the token is needed; `on`; `off`: open"""
     admin_token: SecretStr | None = None
+    """The token, 16 characters or more, that every request but the health checks needs"""
     log_format: Literal["auto", "json", "console"] = "auto"
+    """`json` or `console`; `auto` is console on a terminal, json otherwise"""
 
     @field_validator("bind")
     @classmethod

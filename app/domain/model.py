@@ -119,6 +119,8 @@ class Instance:
     port: int | None = None
     zone: str | None = None
     launched_at: datetime | None = None
+    in_service_since: datetime | None = None
+    """Since when looks show a booting instance in service: its time to become ready counts from here."""
     missing_since: datetime | None = None
     """When a complete look missed it for the first time in a row."""
     end_reason: EndReason | None = None

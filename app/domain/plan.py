@@ -48,6 +48,14 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkInService:
+    """AWS has put a booting instance in service (`since`), or has taken it out again (None)."""
+
+    instance: InstanceId
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class MarkMissing:
     """A complete look missed the instance (`since`), or found it again (None)."""
 
@@ -97,17 +105,11 @@ class RaiseDesired:
     target: int
 
 
-Action = (
-    Discover
-    | MarkIdle
-    | Withdraw
-    | MarkMissing
-    | MarkTerminating
-    | MarkTerminated
-    | Terminate
-    | TagAllocation
-    | RaiseDesired
-)
+Record = Discover | MarkIdle | Withdraw | MarkInService | MarkMissing | MarkTerminating | MarkTerminated
+"""Steps that change what the registry knows."""
+Change = Terminate | TagAllocation | RaiseDesired
+"""Steps that change something at AWS."""
+Action = Record | Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +171,7 @@ def conclude_boots(
             continue
         if look.serviceable and look.address is not None and look.id in ready:
             yield MarkIdle(look.id, address=look.address, port=look.port or policy.port)
-        elif now - instance.state_since >= policy.boot_timeout:
+        elif _overdue(instance, look, policy, now):
             yield MarkTerminating(look.id, expect=instance.state, reason=EndReason.BOOT_TIMEOUT)
 
 
@@ -192,7 +194,7 @@ def track(seen: Observation, known: Known, policy: Policy, now: datetime) -> Ite
         else:
             if instance.missing_since is not None:
                 yield MarkMissing(instance.id, since=None)
-            yield from _follow(instance, found, complete=seen.complete)
+            yield from _follow(instance, found, now, complete=seen.complete)
 
 
 def finish_terminations(
@@ -275,7 +277,7 @@ def unprovable(seen: Observation, known: Known) -> Iterator[Notice]:
         )
 
 
-def _follow(instance: Instance, look: SeenInstance, *, complete: bool) -> Iterator[Action]:
+def _follow(instance: Instance, look: SeenInstance, now: datetime, *, complete: bool) -> Iterator[Action]:
     """Decide on a known instance that AWS lists."""
     state = instance.state
     if look.power is Power.TERMINATED:
@@ -284,8 +286,25 @@ def _follow(instance: Instance, look: SeenInstance, *, complete: bool) -> Iterat
         return  # finish_terminations sees to it
     elif look.leaving:
         yield MarkTerminating(instance.id, expect=state, reason=EndReason.LEFT)
+    elif state is InstanceState.BOOTING:
+        in_service = look.lifecycle is Lifecycle.IN_SERVICE
+        if in_service != (instance.in_service_since is not None):
+            yield MarkInService(instance.id, since=now if in_service else None)
     elif state is InstanceState.IDLE and complete and not _still_fit(instance, look):
         yield Withdraw(instance.id)
+
+
+def _overdue(instance: Instance, look: SeenInstance, policy: Policy, now: datetime) -> bool:
+    """Whether a booting instance has had its time, and more of it may not help.
+
+    The time runs while AWS has it in service: before that, a launch hook may rightly take an hour. Where EC2
+    could not be asked, or the instance runs without an address to probe, a new one would fare no better.
+    """
+    if instance.in_service_since is None or look.power is Power.UNKNOWN:
+        return False
+    if look.power is Power.RUNNING and look.address is None:
+        return False
+    return now - max(instance.state_since, instance.in_service_since) >= policy.boot_timeout
 
 
 def _absent(instance: Instance, policy: Policy, now: datetime) -> Iterator[Action]:

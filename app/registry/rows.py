@@ -41,6 +41,7 @@ def instance(row: Row[*tuple[Any, ...]]) -> Instance:
         port=row.port,
         zone=row.zone,
         launched_at=row.launched_at,
+        in_service_since=row.in_service_since,
         missing_since=row.missing_since,
         end_reason=EndReason(row.end_reason) if row.end_reason else None,
         terminate_called_at=row.terminate_called_at,

@@ -75,6 +75,7 @@ instances = Table(
     Column("port", Integer),
     Column("zone", String),
     Column("launched_at", Utc),
+    Column("in_service_since", Utc),
     Column("missing_since", Utc),
     Column("end_reason", String),
     Column("terminate_called_at", Utc),

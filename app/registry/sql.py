@@ -43,6 +43,9 @@ class SqlRegistry:
         # The lock guard. SQLite has one writer at a time: threads queue here, fairly, instead of polling for
         # the file's lock. PostgreSQL locks rows, and orders replicas as well as threads.
         sqlite = engine.dialect.name == "sqlite"
+        # Without this queue, the loser of a race for one project would for a moment hold a second instance,
+        # and the pool could look exhausted to a third claim. The lock guard is such a queue already.
+        self._queues_projects = not sqlite
         self._guard: AbstractContextManager[Any] = Lock() if sqlite else nullcontext()
 
     def close(self) -> None:
@@ -59,6 +62,11 @@ class SqlRegistry:
             return Claimed(held, created=False)
         try:
             with self._exclusively() as tx:
+                if self._queues_projects:
+                    tx.execute(statements.queue_project, {"project": project})
+                    held = _held_by(tx, project)
+                    if held is not None:
+                        return Claimed(held, created=False)
                 taken = _take_longest_idle(tx, pool, project, actor, now)
                 if taken is None:
                     _wait(tx, pool, project, actor, now)
@@ -138,10 +146,15 @@ class SqlRegistry:
                 _record(tx, EventKind.INSTANCE_WITHDRAWN, pool, POLLER, now, instance=instance)
         return pool is not None
 
+    def mark_in_service(self, instance: InstanceId, since: datetime | None) -> None:
+        """See Registry.mark_in_service."""
+        with self._exclusively() as tx:
+            tx.execute(statements.note, {"instance": instance, "in_service_since": since})
+
     def mark_missing(self, instance: InstanceId, since: datetime | None) -> None:
         """See Registry.mark_missing."""
         with self._exclusively() as tx:
-            tx.execute(statements.note_missing, {"instance": instance, "since": since})
+            tx.execute(statements.note, {"instance": instance, "missing_since": since})
 
     def end(
         self,

@@ -21,6 +21,9 @@ held_by = (
 )
 """The live allocation of a project."""
 
+queue_project = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("project"), 0)))
+"""Waits for other claims of the same project to end (PostgreSQL)."""
+
 # SQLite has no row locks and leaves FOR UPDATE out; there the registry's own lock orders the claims.
 _longest_idle = (
     select(instances.c.id)
@@ -84,9 +87,8 @@ move = (
     .returning(instances.c.pool)
 )
 """Sets the columns it is executed with, if the instance is still in the state `expect`."""
-note_missing = (
-    update(instances).where(instances.c.id == bindparam("instance")).values(missing_since=bindparam("since"))
-)
+note = update(instances).where(instances.c.id == bindparam("instance"))
+"""Sets the columns it is executed with, whatever the state."""
 note_terminate_call = (
     update(instances)
     .where(instances.c.id == bindparam("instance"), instances.c.state == InstanceState.TERMINATING.value)

@@ -20,14 +20,17 @@ from app.domain.model import (
 )
 from app.domain.plan import (
     Action,
+    Change,
     Discover,
     Known,
     MarkIdle,
+    MarkInService,
     MarkMissing,
     MarkTerminated,
     MarkTerminating,
     Plan,
     RaiseDesired,
+    Record,
     TagAllocation,
     Terminate,
     Withdraw,
@@ -132,8 +135,14 @@ class Reconciler:
         return failures
 
     def _apply(self, action: Action) -> None:
-        now = self._clock.now()
-        registry = self._registry
+        match action:
+            case Terminate() | TagAllocation() | RaiseDesired():
+                self._change(action)
+            case _:
+                self._note(action)
+
+    def _note(self, action: Record) -> None:
+        now, registry = self._clock.now(), self._registry
         match action:
             case Discover(seen):
                 registry.discover(self._policy.pool, seen, now=now)
@@ -141,21 +150,29 @@ class Reconciler:
                 registry.mark_idle(instance, address, port, now=now)
             case Withdraw(instance):
                 registry.withdraw(instance, now=now)
+            case MarkInService(instance, since):
+                registry.mark_in_service(instance, since)
             case MarkMissing(instance, since):
                 registry.mark_missing(instance, since)
             case MarkTerminating(instance, expect, reason):
                 registry.end(instance, expect=expect, to=InstanceState.TERMINATING, reason=reason, now=now)
             case MarkTerminated(instance, expect, reason):
                 registry.end(instance, expect=expect, to=InstanceState.TERMINATED, reason=reason, now=now)
+            case _:
+                assert_never(action)
+
+    def _change(self, action: Change) -> None:
+        match action:
             case Terminate(instance):
                 self._terminate(instance)
             case TagAllocation(instance, project, allocated_at):
                 self._cloud.tag_allocation(instance, project, allocated_at)
-                registry.mark_tagged(instance, project)
+                self._registry.mark_tagged(instance, project)
             case RaiseDesired(current, target):
                 self._cloud.raise_desired(target)
-                self._raised_at = now
-                registry.note_capacity(self._policy.pool, f"from {current} to {target}", now=now)
+                self._raised_at = self._clock.now()
+                reason = f"from {current} to {target}"
+                self._registry.note_capacity(self._policy.pool, reason, now=self._raised_at)
             case _:
                 assert_never(action)
 

@@ -9,10 +9,19 @@ import sys
 from threading import Event
 from typing import TYPE_CHECKING, get_args
 
+import structlog
+
+from app.simulator.addresses import PORT_TAG
 from app.simulator.config import CloudConfig, WorkerKind
 
 if TYPE_CHECKING:
     from app.simulator.cloud import SimulatedCloud
+
+LOG_LINE = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,13 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
 
+    structlog.configure(processors=LOG_LINE)
     from app.simulator.cloud import SimulatedCloud  # noqa: PLC0415 - moto loads slowly; a wrong option answers fast
 
     cloud = SimulatedCloud(config)
     try:
         cloud.start()
     except OSError as error:
-        return _say(1, f"cannot listen: {error}")
+        return _say(1, error.strerror or str(error))
     except RuntimeError as error:
         return _say(1, str(error))
     print(_greeting(cloud), flush=True)  # noqa: T201 - a program's own line
@@ -94,7 +104,7 @@ def _greeting(cloud: "SimulatedCloud") -> str:
     if config.worker == "none":
         where = "instances without workers"
     elif cloud.one_address:
-        where = "instances on 127.0.0.1, each with a port of its own (one address is in use)"
+        where = f"instances on 127.0.0.1, each with a port of its own, told by its tag {PORT_TAG}"
     else:
         where = f"instances in {config.network}, {config.worker} on port {config.worker_port}"
     return (

@@ -22,10 +22,8 @@ from app.simulator.ec2_api import Ec2Api
 from app.simulator.gate import WsgiApp
 from app.simulator.group import Group
 from app.simulator.groups import Groups
-from app.simulator.instances import Instances
+from app.simulator.instances import IMAGE, Instances
 
-IMAGE = "ami-12c6146b"
-"""Any image that moto knows from the start."""
 INSTANCE_TYPE = "t3.medium"
 API: dict[str, Any] = {"ec2": Ec2Api, "autoscaling": AutoScalingApi}
 

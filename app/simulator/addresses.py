@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import os
 import socket
 from typing import NamedTuple, Protocol
 
@@ -68,5 +69,7 @@ def addresses(network: str, port: int, *, one_address: bool = False) -> Addresse
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             return OneAddress()
-        raise OSError(error.errno, f"port {port}, where the workers answer, is taken", first) from error
+        raise OSError(
+            error.errno, f"workers cannot listen on {first}:{port}: {os.strerror(error.errno or 0)}"
+        ) from error
     return OwnAddresses(network, port)

@@ -1,13 +1,14 @@
 """The simulated cloud: its parts put together, started, stopped, and changed from outside."""
 
 from collections.abc import Callable
-from threading import RLock
+from threading import Lock, RLock
 from types import TracebackType
 from typing import Any, Self
 
 from app.simulator.account import Account, aws_application
 from app.simulator.addresses import Addresses, OwnAddresses, addresses
 from app.simulator.calls import Calls
+from app.simulator.clock import steady
 from app.simulator.config import CloudConfig
 from app.simulator.control import control_application
 from app.simulator.faults import Faults
@@ -30,6 +31,7 @@ class SimulatedCloud:
         self.calls = Calls()
         self.faults = Faults(config.seed)
         self._lock = RLock()
+        self._stepping = Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -67,7 +69,11 @@ class SimulatedCloud:
             latency=config.latency,
             wake=self._hypervisor.wake,
         )
-        self._server = Server(config.host, config.port, self._gate)
+        try:
+            self._server = Server(config.host, config.port, self._gate)
+        except OSError:
+            self._account.end()
+            raise
         self._server.start()
         self._hypervisor.start()
 
@@ -82,17 +88,19 @@ class SimulatedCloud:
     def reset(self) -> None:
         """Return to the start configuration; when it returns, no worker of the old world listens any more."""
         with self._lock:
+            old = frozenset(instance.id for instance in self._account.ec2.listed())
             self._account.begin()
             self.calls.clear()
             self.faults.clear()
             self.machines.set_default("up")
+        self._step(steady())
         self._hypervisor.wake()
-        self.machines.clear()
+        self.machines.wait_gone(old)
 
     # What the control API changes. None of it counts as an AWS call.
 
     def change_group(self, changes: dict[str, Any]) -> None:
-        """Change sizes, protection of new instances, suspended processes or the boot time."""
+        """Change sizes, protection of new instances, suspended processes, or how long things take."""
         with self._lock:
             group = self._account.group
             group.resize(changes.get("min"), changes.get("max"), changes.get("desired"))
@@ -100,7 +108,9 @@ class SimulatedCloud:
                 group.new_instances_protected_from_scale_in = changes["protect"]
             if "suspended" in changes:
                 group.suspended_processes = list(changes["suspended"])
-            self._account.ec2.boot_seconds = changes.get("boot_seconds", self._account.ec2.boot_seconds)
+            ec2 = self._account.ec2
+            ec2.boot_seconds = changes.get("boot_seconds", ec2.boot_seconds)
+            ec2.terminate_seconds = changes.get("terminate_seconds", ec2.terminate_seconds)
         self._hypervisor.wake()
 
     def limit_capacity(self, limit: int | None, kind: str) -> None:
@@ -144,6 +154,7 @@ class SimulatedCloud:
                     "protect": group.new_instances_protected_from_scale_in,
                     "suspended": [process["ProcessName"] for process in group.suspended_processes],
                     "boot_seconds": ec2.boot_seconds,
+                    "terminate_seconds": ec2.terminate_seconds,
                 },
                 "capacity": {"limit": ec2.capacity.limit, "kind": ec2.capacity.kind},
                 "workers": {"mode": self.machines.default, "one_address": self.one_address},
@@ -172,10 +183,11 @@ class SimulatedCloud:
 
     def _step(self, now: float) -> float:
         """Let time pass under the lock, then see to the workers without it."""
-        with self._lock:
-            due = self._account.step(now)
-            running = self._running()
-        self.machines.settle(running)
+        with self._stepping:  # or a step that saw the world before a reset would bring its workers back
+            with self._lock:
+                due = self._account.step(now)
+                running = self._running()
+            self.machines.settle(running)
         return due
 
     def _running(self) -> dict[str, WorkerSpec]:

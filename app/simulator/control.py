@@ -4,7 +4,7 @@
 |---|---|---|
 | `GET /_cloud/healthz` | | `{"status": "ok"}` while the cloud serves |
 | `GET /_cloud/state` | | group, instances (terminated ones too), capacity, mode of new workers |
-| `PATCH /_cloud/group` | any of `min max desired protect suspended boot_seconds` | changes the group |
+| `PATCH /_cloud/group` | `{"min", "max", "desired", "protect", "suspended", …}` | changes the group |
 | `POST /_cloud/capacity` | `{"limit": 4, "kind": "quota"}` | at most so many live instances |
 | `POST /_cloud/instances/<id>/terminate` | | terminates behind the group's back, as a spot reclaim does |
 | `POST /_cloud/instances/<id>/stop` | | stops behind the group's back |
@@ -16,6 +16,7 @@
 | `DELETE /_cloud/faults/<id>` | | lifts one rule |
 | `POST /_cloud/reset` | | back to the start configuration: all instances, calls, faults and limits gone |
 
+A group also has `boot_seconds` and `terminate_seconds`; `suspended` lists process names.
 Limit: null = none; kinds `capacity`, `quota`, `configuration`. Modes: `up`, `down`, `failing`, `hanging`.
 A bad request is answered with 400, an unknown instance or rule with 404: `{"error": "a sentence"}`.
 """
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from app.simulator.cloud import SimulatedCloud
 
 NUMBERS = ("min", "max", "desired")
+DURATIONS = ("boot_seconds", "terminate_seconds")
 FAULT_FIELDS = frozenset(field.name for field in fields(Fault) if field.init)
 
 
@@ -77,10 +79,7 @@ def _add_views(control: Flask, cloud: "SimulatedCloud") -> None:
 def _add_group_views(control: Flask, cloud: "SimulatedCloud") -> None:
     @control.patch("/_cloud/group")
     def change_group() -> Response:
-        body = _body({*NUMBERS, "protect", "suspended", "boot_seconds"})
-        for name in NUMBERS:
-            if name in body and not _is_count(body[name]):
-                raise BadRequest(f"{name} must be a number from 0")
+        body = _body({*NUMBERS, "protect", "suspended", *DURATIONS})
         _check_group(body)
         cloud.change_group(body)
         return jsonify(cloud.state()["group"])
@@ -158,14 +157,18 @@ def _body(allowed: set[str] | frozenset[str]) -> dict[str, Any]:
 
 
 def _check_group(body: dict[str, Any]) -> None:
+    for name in NUMBERS:
+        if not _is_count(body.get(name, 0)):
+            raise BadRequest(f"{name} must be a number from 0")
     if not isinstance(body.get("protect", False), bool):
         raise BadRequest("protect must be true or false")
     suspended = body.get("suspended", [])
     if not isinstance(suspended, list) or not all(isinstance(name, str) for name in suspended):
         raise BadRequest("suspended must be a list of process names, such as Launch")
-    seconds = body.get("boot_seconds", 0)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-        raise BadRequest("boot_seconds must be a number from 0")
+    for name in DURATIONS:
+        seconds = body.get(name, 0)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            raise BadRequest(f"{name} must be a number from 0")
 
 
 def _is_count(value: object) -> bool:

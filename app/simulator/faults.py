@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import Any, Literal, get_args
 
+HTTP_ERRORS = range(400, 600)
+
 FaultKind = Literal["error", "html", "drop", "drop-after", "delay"]
 
 
@@ -33,7 +35,8 @@ class Fault:
             "action must be the name of an AWS action, or *": _is_text(self.action),
             "code must be an AWS error code, such as Throttling": _is_text(self.code),
             "message must be text": isinstance(self.message, str),
-            "status must be an HTTP status from 400 to 599": _is_whole(self.status) and 400 <= self.status <= 599,  # noqa: PLR2004 - HTTP's own
+            "status must be an HTTP status from 400 to 599": _is_whole(self.status)
+            and self.status in HTTP_ERRORS,
             "seconds must be a number from 0 to 600": _is_number(self.seconds, 0, 600),
             "times must be a number from 1, or null for always": self.times is None
             or (_is_whole(self.times) and self.times > 0),

@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.ec2.exceptions import OperationNotPermitted4
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.amis import Ami
 from moto.ec2.models.instances import Instance, InstanceState
 
 from app.simulator import errors
@@ -16,6 +17,7 @@ from app.simulator.capacity import Capacity
 from app.simulator.clock import steady
 from app.simulator.config import CloudConfig
 
+IMAGE = "ami-00000000000000001"
 PROJECT_TAG = "ec2-orchestrator:project"
 INSTANCE_ID = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 STATE_CODES = {
@@ -65,6 +67,7 @@ class Instances(EC2Backend):  # type: ignore[misc] # moto has no types
     def __init__(self, config: CloudConfig, account: str, addresses: Addresses, capacity: Capacity) -> None:
         super().__init__(config.region, account)
         self.boot_seconds = config.boot_seconds
+        self.terminate_seconds = config.terminate_seconds
         self.capacity = capacity
         self._config = config
         self._addresses = addresses
@@ -101,7 +104,7 @@ class Instances(EC2Backend):  # type: ignore[misc] # moto has no types
         """Begin to terminate; EC2 termination protection does not matter here (it binds the EC2 API only)."""
         if instance.state not in LEAVING:
             instance.become("shutting-down")
-            self._schedule(instance, self._config.terminate_seconds, "terminated")
+            self._schedule(instance, self.terminate_seconds, "terminated")
 
     # What moto calls from its own request handlers.
 
@@ -130,7 +133,7 @@ class Instances(EC2Backend):  # type: ignore[misc] # moto has no types
             before.append((instance, copy.copy(instance.instance_state)))
             if instance.state in {"pending", "running"}:
                 instance.become("stopping")
-                self._schedule(instance, self._config.terminate_seconds, "stopped")
+                self._schedule(instance, self.terminate_seconds, "stopped")
         return before
 
     def start_instances(self, instance_ids: list[str]) -> list[tuple[Any, Any]]:
@@ -171,6 +174,10 @@ class Instances(EC2Backend):  # type: ignore[misc] # moto has no types
             {"resource_id": ids[0], "resource_type": "instance", "key": key, "value": value}
             for key, value in self.tags.get(ids[0], {}).items()
         ]
+
+    def _load_amis(self) -> None:
+        """Know one image: moto's hundreds take most of the time of a start."""
+        self.amis[IMAGE] = Ami(self, IMAGE, name="vscode", virtualization_type="hvm", architecture="x86_64")
 
     # The steps of one instance's life.
 

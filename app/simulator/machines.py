@@ -1,8 +1,8 @@
 """The machine room: a worker for every running instance, started and stopped in the background."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Condition
 from typing import Literal, get_args
 
@@ -31,7 +31,7 @@ class _Machine:
     at_work: bool = False
     gone: bool = False
     trouble: str | None = None
-    retry_at: float = field(default=0.0)
+    retry_at: float = 0.0
 
     @property
     def settled(self) -> bool:
@@ -92,16 +92,15 @@ class Machines:
             return f"error: {machine.trouble}"
         return machine.now if machine.settled else "starting"
 
-    def clear(self) -> None:
-        """Stop every worker, and wait until nothing listens any more (a while at most)."""
-        deadline = steady() + STOP_SECONDS
-        self.settle({})
+    def wait_gone(self, instance_ids: Collection[str]) -> None:
+        """Wait until none of these has a worker any more (a while at most)."""
         with self._change:
-            self._change.wait_for(lambda: not self._machines, timeout=deadline - steady())
+            self._change.wait_for(lambda: not self._machines.keys() & instance_ids, STOP_SECONDS)
 
     def close(self) -> None:
         """Stop every worker and the pool itself."""
-        self.clear()
+        self.settle({})
+        self.wait_gone(frozenset(self._machines))
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _send_for(self, instance_id: str, machine: _Machine) -> None:
@@ -127,15 +126,16 @@ class Machines:
                 machine.trouble, machine.retry_at = str(error), steady() + RETRY_SECONDS
 
     def _turn(self, machine: _Machine, target: Mode) -> None:
-        if machine.worker is not None:
-            worker, machine.worker, machine.now = machine.worker, None, "down"
-            worker.stop()
-        if target == "down":
+        worker, machine.worker = machine.worker, None
+        try:
+            if worker is not None:
+                worker.stop()
+        finally:
             machine.now = "down"
-            return
-        worker = self._hire(machine.spec, target)
-        worker.start()
-        machine.worker, machine.now = worker, target
+        if target != "down":
+            worker = self._hire(machine.spec, target)
+            worker.start()
+            machine.worker, machine.now = worker, target
 
     def _hire(self, spec: WorkerSpec, mode: Mode) -> Worker:
         if mode == "failing":

@@ -1,5 +1,6 @@
 """The HTTP server in front of the cloud."""
 
+import os
 import socket
 from collections.abc import Callable
 from threading import Thread
@@ -18,7 +19,12 @@ class Server:
         # werkzeug ends the process when a port is taken, so we bind ourselves.
         with socket.socket() as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((host, port))
+            try:
+                listening.bind((host, port))
+            except OSError as error:
+                raise OSError(
+                    error.errno, f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
+                ) from error
             listening.listen(BACKLOG)
             self.host, self.port = listening.getsockname()
             self._server = make_server(

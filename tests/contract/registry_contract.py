@@ -269,8 +269,10 @@ class RegistryContract:
     def test_the_notes_of_a_pass_are_kept(self, registry: Registry) -> None:
         instance = idle(registry)
         claim(registry, ALICE)
+        registry.mark_in_service(instance, NOW)
         registry.mark_missing(instance, NOW)
         registry.mark_tagged(instance, ALICE)
+        assert known(registry, instance).in_service_since == NOW
         assert known(registry, instance).missing_since == NOW
         assert known(registry, instance).tagged
 

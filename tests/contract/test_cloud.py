@@ -1,7 +1,7 @@
 """The Cloud contract, on the fake and on boto3 against the simulated cloud."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from boto3.session import Session
@@ -102,19 +102,23 @@ class SimulatedWorld:
             MaxSize=1,
             AvailabilityZones=["us-east-1a"],
         )
-        until(lambda: bool(self._running()), within=10, what="the other group's member runs")
-        return self._running().pop()
+        return until(lambda: self._running_in("other-asg"), what="a running member of the other group")[0]
 
-    def _running(self) -> set[InstanceId]:
-        instances = self._simulated.state()["instances"]
-        return {InstanceId(one["id"]) for one in instances if one["state"] == "running"}
+    def _running_in(self, group: str) -> list[InstanceId]:
+        return [
+            instance
+            for instance in self._instances()
+            if self.lives(instance) and self.tags(instance)["aws:autoscaling:groupName"] == group
+        ]
+
+    def _instances(self) -> dict[InstanceId, Any]:
+        return {InstanceId(one["id"]): one for one in self._simulated.state()["instances"]}
 
     def lives(self, instance: InstanceId) -> bool:
-        return instance in self._running()
+        return bool(self._instances()[instance]["state"] == "running")
 
     def tags(self, instance: InstanceId) -> Mapping[str, str]:
-        (found,) = [one for one in self._simulated.state()["instances"] if one["id"] == instance]
-        return cast("Mapping[str, str]", found["tags"])
+        return cast("Mapping[str, str]", self._instances()[instance]["tags"])
 
     def throttle(self, method: str) -> None:
         self._strike(method, Fault("error", code="Throttling", status=400, message="Rate exceeded"))

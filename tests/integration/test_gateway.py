@@ -441,7 +441,8 @@ def test_credentials_that_were_exchanged_are_found_after_aws_refused_the_old_one
     keys = tmp_path / "credentials"
     keys.write_text("[default]\naws_access_key_id = OLD\naws_secret_access_key = x\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
     found = Connection(region=bench.simulated.config.region, endpoint_url=bench.simulated.url)
     cloud = AwsCloud(found, group=GROUP, address="private", clock=FakeClock())
     bench.fault(GROUPS, code="ExpiredToken", status=403, times=1)

@@ -2,6 +2,7 @@
 
 import random  # noqa: TID251 - parallel runs must not share a network
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 GROUP = "vscode-asg"
 TAG_FILTER = "tag:aws:autoscaling:groupName"
 PROJECT = "ec2-orchestrator:project"
+WEB = httpx.Client(headers={"Connection": "close"}, timeout=5)
 NOBODY = "i-00000000000000000"
 
 
@@ -34,9 +36,9 @@ def a_config(**changes: Any) -> CloudConfig:
     fast: dict[str, Any] = {
         "bind": "127.0.0.1:0",
         "network": a_network(),
-        "boot_seconds": 0.2,
-        "terminate_seconds": 0.1,
-        "replace_seconds": 0.1,
+        "boot_seconds": 0.1,
+        "terminate_seconds": 0.05,
+        "replace_seconds": 0.05,
         "retry_seconds": 0.1,
     }
     return CloudConfig(**{**fast, **changes})
@@ -116,7 +118,7 @@ class Aws:
 
         def answers() -> bool:
             with suppress(httpx.TransportError):
-                return httpx.get(f"{url}/healthz", timeout=2).status_code == 200
+                return WEB.get(f"{url}/healthz", timeout=2).status_code == 200
             return False
 
         until(answers, what=f"{url} answers")
@@ -155,6 +157,7 @@ class TestGroup:
         assert len(group["AvailabilityZones"]) == 2
 
     def test_instances_are_pending_without_public_address_and_then_in_service(self, aws: Aws) -> None:
+        aws.cloud.change_group({"boot_seconds": 1})
         aws.set_desired(1)
         (new,) = until(lambda: list(aws.members("Pending")), what="a pending member")
         pending = aws.instance(new)
@@ -168,6 +171,7 @@ class TestGroup:
         assert running["PublicIpAddress"].startswith("127.")
 
     def test_a_raise_while_instances_boot_never_launches_too_many(self, aws: Aws) -> None:
+        aws.cloud.change_group({"boot_seconds": 1})
         aws.set_desired(5)
         until(lambda: len(aws.members("Pending")) == 5, what="five pending")
         aws.set_desired(7)
@@ -276,6 +280,7 @@ class TestScaleIn:
 
 class TestTerminate:
     def test_with_decrement_is_asynchronous_and_final(self, aws: Aws) -> None:
+        aws.cloud.change_group({"terminate_seconds": 0.5})
         victim, _ = aws.grown(2)
         activity = aws.terminate(victim)
         assert activity["StatusCode"] == "InProgress"
@@ -320,6 +325,7 @@ class TestTerminate:
         assert refusal(caught.value) == ("ValidationError", sentence)
 
     def test_twice_is_busy_first_and_unknown_later_and_decrements_once(self, aws: Aws) -> None:
+        aws.cloud.change_group({"terminate_seconds": 0.5})
         victim, _ = aws.grown(2)
         activity = aws.terminate(victim)
         with pytest.raises(aws.groups.exceptions.ScalingActivityInProgressFault) as caught:
@@ -329,6 +335,16 @@ class TestTerminate:
         with pytest.raises(ClientError, match="No managed instance found"):
             aws.terminate(victim)
         assert aws.desired() == 1
+
+    def test_racing_calls_never_miscount(self) -> None:
+        with SimulatedCloud(a_config(worker="none", boot_seconds=0, desired=20)) as cloud:
+            aws = Aws(cloud)
+            members = aws.grown(20)
+            with ThreadPoolExecutor(10) as crowd:
+                list(crowd.map(aws.terminate, members[:15]))
+            assert aws.desired() == 5
+            until(lambda: sorted(aws.members()) == members[15:], what="the other five are left")
+            aws.close()
 
     def test_of_a_booting_instance_is_busy(self, aws: Aws) -> None:
         aws.cloud.change_group({"boot_seconds": 60})
@@ -342,8 +358,10 @@ class TestHealth:
     @pytest.mark.parametrize("how", ["terminate", "stop", "unhealthy"])
     def test_what_happens_behind_the_groups_back_ends_in_a_replacement(self, aws: Aws, how: str) -> None:
         (victim,) = aws.grown(1)
+        aws.cloud.change_group({"suspended": ["ReplaceUnhealthy"]})
         assert aws.control.post(f"/instances/{victim}/{how}").status_code == 200
         until(lambda: aws.members()[victim]["HealthStatus"] == "Unhealthy", what="the member is unhealthy")
+        aws.cloud.change_group({"suspended": []})
         aws.gone(victim)
         aws.grown(1)
         until(lambda: aws.instance(victim)["State"]["Name"] == "terminated", what="the old one is terminated")
@@ -600,7 +618,8 @@ class TestControl:
             "members": 1,
             "protect": True,
             "suspended": ["AZRebalance"],
-            "boot_seconds": 0.2,
+            "boot_seconds": 0.1,
+            "terminate_seconds": 0.05,
         }
         (instance,) = state["instances"]
         assert instance["id"] == member
@@ -641,30 +660,30 @@ class TestControl:
         assert aws.desired() == 0
         assert aws.ec2.describe_instances()["Reservations"] == []
         with pytest.raises(httpx.ConnectError):
-            httpx.get(url)
+            WEB.get(url)
 
 
 class TestWorkers:
     def test_a_page_shows_instance_and_project_live(self, aws: Aws) -> None:
         (member,) = aws.grown(1)
         url = aws.answering(member)
-        assert member in httpx.get(url).text
-        assert httpx.get(f"{url}/project").json() == {"project": None}
+        assert member in WEB.get(url).text
+        assert WEB.get(f"{url}/project").json() == {"project": None}
         aws.ec2.create_tags(Resources=[member], Tags=[{"Key": PROJECT, "Value": "<my-project>"}])
-        assert httpx.get(f"{url}/project").json() == {"project": "<my-project>"}
-        assert "&lt;my-project&gt;" in httpx.get(url).text
+        assert WEB.get(f"{url}/project").json() == {"project": "<my-project>"}
+        assert "&lt;my-project&gt;" in WEB.get(url).text
 
     def test_the_health_check_alone_never_beats(self, aws: Aws) -> None:
         (member,) = aws.grown(1)
         url = aws.answering(member)
-        assert httpx.get(f"{url}/healthz").text == '{"status":"expired","lastHeartbeat":0}'
+        assert WEB.get(f"{url}/healthz").text == '{"status":"expired","lastHeartbeat":0}'
 
     @pytest.mark.parametrize("path", ["/", "/healthz?x=1", "/anything"])
     def test_any_other_request_beats(self, aws: Aws, path: str) -> None:
         (member,) = aws.grown(1)
         url = aws.answering(member)
-        httpx.get(f"{url}{path}")
-        health = httpx.get(f"{url}/healthz").json()
+        WEB.get(f"{url}{path}")
+        health = WEB.get(f"{url}/healthz").json()
         assert health["status"] == "alive"
         assert health["lastHeartbeat"] > 1_600_000_000_000
 
@@ -675,7 +694,7 @@ class TestWorkers:
 
         def refused() -> bool:
             try:
-                httpx.get(url, timeout=2)
+                WEB.get(url, timeout=2)
             except httpx.ConnectError:
                 return True
             except httpx.TransportError:
@@ -693,21 +712,21 @@ class TestWorkers:
             until(lambda: aws.control.get("/state").json()["instances"][0]["worker"] == mode, what=mode)
 
         behaves("failing")
-        assert httpx.get(f"{url}/healthz").status_code == 500
+        assert WEB.get(f"{url}/healthz").status_code == 500
         behaves("hanging")
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{url}/healthz", timeout=0.2)
+            WEB.get(f"{url}/healthz", timeout=0.2)
         behaves("down")
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{url}/healthz")
+            WEB.get(f"{url}/healthz")
         behaves("up")
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert WEB.get(f"{url}/healthz").status_code == 200
 
     def test_a_mode_can_await_those_that_boot(self, aws: Aws) -> None:
         aws.control.post("/workers", json={"mode": "failing"})
         (member,) = aws.grown(1)
         until(lambda: aws.control.get("/state").json()["instances"][0]["worker"] == "failing", what="failing")
-        assert httpx.get(aws.worker(member)).status_code == 500
+        assert WEB.get(aws.worker(member)).status_code == 500
 
     def test_on_one_address_each_instance_announces_its_port(self) -> None:
         with SimulatedCloud(a_config(one_address=True)) as cloud:
@@ -725,12 +744,12 @@ class TestWorkers:
                 what="both workers are up",
             )
             for member, port in zip(members, ports, strict=True):
-                assert member in httpx.get(f"http://127.0.0.1:{port}/").text
+                assert member in WEB.get(f"http://127.0.0.1:{port}/").text
             aws.close()
 
 
 def test_a_request_that_is_no_aws_call_is_told_where_it_is(cloud: SimulatedCloud) -> None:
-    answer = httpx.get(cloud.url)
+    answer = WEB.get(cloud.url)
     assert answer.status_code == 404
     assert "/_cloud/state" in answer.text
 

@@ -22,6 +22,7 @@ from app.domain.model import (
 from app.domain.plan import (
     Discover,
     MarkIdle,
+    MarkInService,
     MarkMissing,
     MarkTerminated,
     MarkTerminating,
@@ -224,27 +225,71 @@ def test_running_alone_is_not_ready(unfit: dict[str, object]) -> None:
     assert concluded(look, instance, ready=True) == []
 
 
+def booting_for(look: SeenInstance, seconds: float) -> Instance:
+    since = NOW - timedelta(seconds=seconds)
+    return an_instance(id=look.id, state=BOOTING, state_since=since, in_service_since=since)
+
+
 def test_a_booting_instance_has_time_to_become_ready() -> None:
     look = a_look()
-    instance = an_instance(id=look.id, state=BOOTING, state_since=NOW - timedelta(seconds=299))
 
-    assert concluded(look, instance, ready=False) == []
+    assert concluded(look, booting_for(look, 299), ready=False) == []
 
 
 def test_a_booting_instance_that_takes_too_long_is_replaced() -> None:
     look = a_look()
-    instance = an_instance(id=look.id, state=BOOTING, state_since=NOW - timedelta(seconds=300))
 
-    assert concluded(look, instance, ready=False) == [
+    assert concluded(look, booting_for(look, 300), ready=False) == [
         MarkTerminating(look.id, expect=BOOTING, reason=EndReason.BOOT_TIMEOUT)
     ]
 
 
 def test_an_overdue_instance_that_is_ready_after_all_is_offered() -> None:
     look = a_look()
-    instance = an_instance(id=look.id, state=BOOTING, state_since=NOW - timedelta(hours=1))
 
-    assert [type(action) for action in concluded(look, instance, ready=True)] == [MarkIdle]
+    assert [type(action) for action in concluded(look, booting_for(look, 3600), ready=True)] == [MarkIdle]
+
+
+def test_the_time_to_become_ready_does_not_run_while_aws_prepares_the_instance() -> None:
+    look = a_look()
+    instance = replace(booting_for(look, 3600), in_service_since=NOW - timedelta(seconds=299))
+
+    assert concluded(look, instance, ready=False) == []
+
+
+def test_a_withdrawn_instance_has_its_time_anew() -> None:
+    look = a_look()
+    instance = replace(booting_for(look, 3600), state_since=NOW - timedelta(seconds=299))
+
+    assert concluded(look, instance, ready=False) == []
+
+
+@pytest.mark.parametrize(
+    "look",
+    [a_look(power=Power.UNKNOWN, address=None), a_look(address=None)],
+    ids=["EC2 was not asked", "no address to probe"],
+)
+def test_an_instance_that_cannot_be_probed_is_not_replaced_for_it(look: SeenInstance) -> None:
+    assert concluded(look, booting_for(look, 3600), ready=False) == []
+
+
+def test_entering_service_is_noted_once() -> None:
+    look = a_look()
+    fresh = an_instance(id=look.id, state=BOOTING)
+    group = a_group(desired=9)
+
+    assert decide(an_observation(look, group=group), [fresh]).actions == (MarkInService(look.id, since=NOW),)
+    noted = replace(fresh, in_service_since=NOW)
+    assert decide(an_observation(look, group=group), [noted]).actions == ()
+
+
+def test_leaving_service_starts_the_time_anew() -> None:
+    look = a_look(lifecycle=Lifecycle.OTHER, raw_lifecycle="Standby")
+    noted = an_instance(id=look.id, state=BOOTING, in_service_since=NOW)
+
+    assert decide(an_observation(look, group=a_group(desired=9)), [noted]).actions == (
+        MarkInService(look.id, since=None),
+    )
 
 
 def test_an_instance_that_was_claimed_meanwhile_is_left_alone() -> None:

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("port", sa.Integer),
         sa.Column("zone", sa.String),
         sa.Column("launched_at", TIME),
+        sa.Column("in_service_since", TIME),
         sa.Column("missing_since", TIME),
         sa.Column("end_reason", sa.String),
         sa.Column("terminate_called_at", TIME),

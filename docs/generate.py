@@ -1,0 +1,163 @@
+"""`make docs`: write docs/reference/ anew from the code; with --check, only tell what is stale.
+
+What the code knows is not written twice: states, settings, errors and events come from their definitions.
+"""
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import AliasChoices, SecretStr
+from pydantic.fields import FieldInfo
+
+from app.domain import errors
+from app.domain.errors import OrchestratorError
+from app.domain.model import TRANSITIONS, EndReason, InstanceState
+from app.ports import EventKind
+from app.settings import Settings
+from app.web.problems import STATUS
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n\n"
+
+
+def states() -> str:
+    """Draw the life of an instance from TRANSITIONS."""
+    arrows = [f"    {start} --> {end}" for start, ends in TRANSITIONS.items() for end in sorted(ends)]
+    return (
+        "# The life of an instance\n\n```mermaid\nstateDiagram-v2\n    [*] --> booting\n"
+        + "\n".join(arrows)
+        + "\n    terminated --> [*]\n```\n\n"
+        "No arrow leads from `allocated` back to `idle`: a released instance is terminated, never reused.\n\n"
+        + _table(("state", "meaning"), _members(InstanceState))
+        + "\nWhy an instance is terminating or terminated:\n\n"
+        + _table(("reason", "meaning"), _members(EndReason))
+    )
+
+
+def settings() -> str:
+    """List every variable with its default and meaning."""
+    rows = [
+        (", ".join(f"`{name}`" for name in _names(field, info)), _default(info), str(info.description))
+        for field, info in Settings.model_fields.items()
+    ]
+    return (
+        "# Settings\n\nFrom the environment, or from `.env` in the folder the service is started from "
+        "(`ORCHESTRATOR_ENV_FILE` names another file, or none when empty); the environment wins. "
+        "`AWS_ENDPOINT_URL` and all other variables of botocore work as botocore has them. "
+        "Every fault is reported at once, and the service does not start.\n\n"
+        + _table(("variable", "default", "meaning"), rows)
+    )
+
+
+def errors_page() -> str:
+    """List every error code with its status over HTTP."""
+    rows = [
+        (f"`{kind.code}`", str(_status(kind) or "-"), kind.title() + ".")
+        for kind in _tree(OrchestratorError)
+        if "code" in vars(kind)
+    ]
+    return (
+        "# Errors\n\nEvery error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, "
+        "`detail` and `code`. Codes never change. Those without a status are not answers: they stand in the "
+        "logs, and in `warnings` of `GET /status`. Besides these, HTTP's own errors have their name as code "
+        "(`not-found`, `method-not-allowed`, `request-entity-too-large`), `not-ready` is what `/readyz` "
+        "answers, and a bug is `internal-error`.\n\n" + _table(("code", "status", "meaning"), rows)
+    )
+
+
+def events() -> str:
+    """List every kind of line in the audit trail."""
+    return (
+        "# Events\n\nThe audit trail: the table `events` of the registry, never changed, only added to. Each "
+        "line has `at`, `kind`, `pool`, `actor`, and where they apply `instance_id`, `project`, `reason`. "
+        "The actor is `poller`, `admin` (with the token) or `anonymous` (where no token is needed).\n\n"
+        + _table(("kind", "meaning"), _members(EventKind))
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "states.md": states,
+    "settings.md": settings,
+    "errors.md": errors_page,
+    "events.md": events,
+}
+
+
+def stale() -> list[str]:
+    """Name the committed pages that are not what the code says."""
+    return [
+        name
+        for name, page in PAGES.items()
+        if not (FOLDER / name).exists() or (FOLDER / name).read_text() != NOTE + page()
+    ]
+
+
+def main() -> None:
+    """Write, or check."""
+    if "--check" in sys.argv:
+        sys.exit(f"Stale, run make docs: {', '.join(found)}" if (found := stale()) else 0)
+    FOLDER.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(NOTE + page())
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def _members(kind: type[StrEnum]) -> list[tuple[str, ...]]:
+    """Pair each member with the docstring below it, which exists in the source alone."""
+    (definition,) = (
+        node for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)
+    )
+    told = dict(_documented(definition.body))
+    return [(f"`{member.value}`", told[member.name]) for member in kind]
+
+
+def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for statement, following in pairwise(body):
+        match statement, following:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                yield name, " ".join(text.split())
+
+
+def _names(field: str, info: FieldInfo) -> list[str]:
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [str(choice) for choice in alias.choices]
+    return [str(alias or f"ORCHESTRATOR_{field.upper()}")]
+
+
+def _default(info: FieldInfo) -> str:
+    kind: Any = info.annotation
+    if info.default is None or SecretStr in get_args(kind):
+        return "-"
+    number = int(info.default) if isinstance(info.default, float) else info.default
+    choices = [str(choice) for choice in get_args(kind)] if get_origin(kind) is not None else []
+    others = [f"`{choice}`" for choice in choices if choice != info.default]
+    return f"`{number}`" + (f" (or {', '.join(others)})" if others else "")
+
+
+def _tree(kind: type[OrchestratorError]) -> Iterator[type[OrchestratorError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield from _tree(below)
+
+
+def _status(kind: type[OrchestratorError]) -> int | None:
+    return next((STATUS[above] for above in kind.__mro__ if above in STATUS), None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""The contracts are not test files, but their asserts should explain themselves like those of one."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.contract.cloud_contract", "tests.contract.registry_contract")

@@ -1,0 +1,445 @@
+"""What holds for every plan, whatever AWS shows and whatever the registry knows."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+
+from app.domain.model import (
+    DEFAULT_POOL,
+    TRANSITIONS,
+    EndReason,
+    Group,
+    Instance,
+    InstanceId,
+    InstanceState,
+    Lifecycle,
+    Observation,
+    Policy,
+    Power,
+    ProjectId,
+    SeenInstance,
+)
+from app.domain.plan import (
+    Action,
+    Discover,
+    MarkIdle,
+    MarkMissing,
+    MarkTerminated,
+    MarkTerminating,
+    Plan,
+    RaiseDesired,
+    TagAllocation,
+    Terminate,
+    Withdraw,
+    boots,
+    conclude_boots,
+    plan,
+)
+from tests.builders import NOW, a_look, an_instance, an_instance_id
+from tests.property.worlds import IDS, World, records, worlds
+
+A = TypeVar("A", bound=Action)
+StateChange = Discover | MarkIdle | Withdraw | MarkTerminating | MarkTerminated
+
+BOOTING, IDLE = InstanceState.BOOTING, InstanceState.IDLE
+ALLOCATED, TERMINATING = InstanceState.ALLOCATED, InstanceState.TERMINATING
+READY = st.frozensets(st.sampled_from(IDS))
+
+
+def decide(world: World) -> Plan:
+    return plan(world.seen, world.known, world.waiting, world.policy, NOW)
+
+
+def concluded(world: World, ready: frozenset[InstanceId]) -> list[MarkIdle | MarkTerminating]:
+    booting = boots(world.seen, world.known)
+    return list(conclude_boots(booting, world.known, ready, world.policy, NOW))
+
+
+def actions_of(kind: type[A], world: World) -> list[A]:
+    return [action for action in decide(world).actions if isinstance(action, kind)]
+
+
+def move_of(action: StateChange) -> tuple[InstanceState, InstanceState] | None:
+    """From which state to which; None for the entry into life."""
+    match action:
+        case Discover():
+            return None
+        case MarkIdle(expect=expect):
+            return expect, IDLE
+        case Withdraw(expect=expect):
+            return expect, BOOTING
+        case MarkTerminating(expect=expect):
+            return expect, TERMINATING
+        case MarkTerminated(expect=expect):
+            return expect, InstanceState.TERMINATED
+
+
+def subject_of(action: StateChange) -> InstanceId:
+    return action.seen.id if isinstance(action, Discover) else action.instance
+
+
+def state_changes(world: World, ready: frozenset[InstanceId]) -> list[StateChange]:
+    planned = [action for action in decide(world).actions if isinstance(action, StateChange)]
+    return [*planned, *concluded(world, ready)]
+
+
+# Total and deterministic
+
+
+@given(worlds(orderly=False), READY)
+def test_any_world_has_a_plan_and_always_the_same_one(world: World, ready: frozenset[InstanceId]) -> None:
+    assert decide(world) == decide(world)
+    assert concluded(world, ready) == concluded(world, ready)
+
+
+@given(worlds(orderly=False))
+def test_the_order_in_which_things_are_listed_decides_nothing(world: World) -> None:
+    turned = replace(
+        world,
+        seen=replace(world.seen, instances=dict(reversed(world.seen.instances.items()))),
+        known=dict(reversed(world.known.items())),
+    )
+
+    assert set(decide(turned).actions) == set(decide(world).actions)
+    assert decide(turned).sizing == decide(world).sizing
+
+
+# What is in use, and what may be, is safe
+
+
+@given(worlds(), READY)
+def test_no_plan_ends_an_idle_or_an_allocated_instance_by_our_decision(
+    world: World, ready: frozenset[InstanceId]
+) -> None:
+    safe = {identity for identity, one in world.known.items() if one.state in {IDLE, ALLOCATED}}
+
+    ended = {action.instance for action in actions_of(Terminate, world)} | {
+        action.instance
+        for action in state_changes(world, ready)
+        if isinstance(action, MarkTerminating | MarkTerminated) and action.reason.ours
+    }
+
+    assert not ended & safe
+
+
+@given(worlds(orderly=False))
+def test_only_members_that_we_decided_to_end_are_terminated(world: World) -> None:
+    for action in actions_of(Terminate, world):
+        record, look = world.known[action.instance], world.seen.instances[action.instance]
+        assert record.state is TERMINATING
+        assert record.end_reason in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT}
+        assert look.member
+        assert not look.leaving
+
+
+@given(worlds(), READY)
+def test_only_what_is_booting_and_serviceable_and_ready_is_offered(
+    world: World, ready: frozenset[InstanceId]
+) -> None:
+    for action in concluded(world, ready):
+        assert world.known[action.instance].state is BOOTING
+        if isinstance(action, MarkIdle):
+            assert action.instance in ready
+            assert world.seen.instances[action.instance].serviceable
+
+
+@given(worlds())
+def test_only_a_member_in_use_is_tagged_and_with_its_holder(world: World) -> None:
+    for action in actions_of(TagAllocation, world):
+        record = world.known[action.instance]
+        assert (record.state, record.project) == (ALLOCATED, action.project)
+        assert world.seen.instances[action.instance].member
+
+
+# Desired capacity
+
+
+@given(worlds(orderly=False))
+def test_desired_capacity_is_only_ever_raised(world: World) -> None:
+    for action in actions_of(RaiseDesired, world):
+        assert action.target > action.current
+        assert world.seen.group.desired in {None, action.current}
+
+
+@given(worlds(orderly=False))
+def test_a_raise_stays_within_the_groups_bounds(world: World) -> None:
+    group = world.seen.group
+    for action in actions_of(RaiseDesired, world):
+        assert group.max_size is None or action.target <= group.max_size
+        assert action.target >= (group.min_size or 0)
+
+
+@given(worlds(orderly=False))
+def test_where_desired_covers_the_need_it_is_not_raised(world: World) -> None:
+    group = world.seen.group
+    held = sum(one.state is ALLOCATED for one in world.known.values())
+    need = held + world.waiting + world.policy.buffer
+    assume(group.desired is not None)
+    assert group.desired is not None
+    covered = replace(group, desired=max(need, group.min_size or 0, group.desired))
+
+    assert not actions_of(RaiseDesired, replace(world, seen=replace(world.seen, group=covered)))
+
+
+@given(worlds(orderly=False))
+def test_a_plan_that_keeps_the_pool_too_small_says_why(world: World) -> None:
+    sizing = decide(world).sizing
+
+    assert sizing.target >= sizing.wanted or sizing.limited_by is not None
+
+
+# Proof
+
+
+@given(worlds(complete=False, orderly=False))
+def test_an_incomplete_look_changes_nothing_but_by_discovery_and_positive_proof(world: World) -> None:
+    for action in decide(world).actions:
+        match action:
+            case MarkTerminated(instance):
+                assert world.seen.instances[instance].power is Power.TERMINATED
+            case MarkTerminating(instance):
+                assert world.seen.instances[instance].leaving
+            case MarkMissing(since=since):
+                assert since is None
+            case Withdraw() | MarkIdle():
+                raise AssertionError(f"{action} out of an incomplete look")
+            case Discover() | Terminate() | TagAllocation() | RaiseDesired():
+                pass
+
+
+@given(worlds(complete=False))
+def test_an_incomplete_look_that_hides_desired_capacity_raises_nothing(world: World) -> None:
+    blind = replace(world.seen, group=Group(desired=None, min_size=None, max_size=None))
+
+    assert not actions_of(RaiseDesired, replace(world, seen=blind))
+
+
+@given(worlds())
+def test_one_look_without_an_instance_is_not_enough_to_give_it_up(world: World) -> None:
+    fresh = {identity: replace(one, missing_since=None) for identity, one in world.known.items()}
+
+    for action in actions_of(MarkTerminated, replace(world, known=fresh)):
+        assert action.instance in world.seen.instances
+
+
+# Moves
+
+
+@given(worlds(), READY)
+def test_every_move_is_in_the_table_and_starts_where_the_instance_is(
+    world: World, ready: frozenset[InstanceId]
+) -> None:
+    for action in state_changes(world, ready):
+        move = move_of(action)
+        if move is None:
+            assert subject_of(action) not in world.known
+        else:
+            before, after = move
+            assert world.known[subject_of(action)].state is before
+            assert after in TRANSITIONS[before]
+
+
+@given(worlds(orderly=False))
+def test_a_plan_moves_an_instance_at_most_once(world: World) -> None:
+    planned = [action for action in decide(world).actions if isinstance(action, StateChange)]
+
+    assert all(times == 1 for times in Counter(map(subject_of, planned)).values())
+
+
+@given(worlds(orderly=False))
+def test_what_a_plan_moves_it_does_not_terminate_in_the_same_breath(world: World) -> None:
+    moved = {
+        subject_of(action) for action in decide(world).actions if isinstance(action, StateChange)
+    }
+
+    assert moved.isdisjoint(action.instance for action in actions_of(Terminate, world))
+
+
+# Rest: a pool and AWS, left alone, come to an end
+
+
+ROUND = timedelta(seconds=31)
+ROUNDS = 15
+"""An overdue boot takes ten of them; everything else is over in five."""
+
+
+@dataclass
+class Pool:
+    """A group that does what it is told, and a registry that is a dictionary."""
+
+    desired: int
+    min_size: int
+    max_size: int
+    policy: Policy
+    looks: dict[InstanceId, SeenInstance]
+    known: dict[InstanceId, Instance]
+    now: datetime = NOW
+
+    def round(self) -> Plan:
+        """Let AWS work for a while, then run a pass, and say what it planned."""
+        self._work()
+        self.now += ROUND
+        seen = Observation(
+            group=Group(desired=self.desired, min_size=self.min_size, max_size=self.max_size),
+            instances=dict(self.looks),
+            complete=True,
+        )
+        living = {
+            identity: one
+            for identity, one in self.known.items()
+            if one.state is not InstanceState.TERMINATED
+        }
+        decided = plan(seen, living, 0, self.policy, self.now)
+        for action in decided.actions:
+            self._apply(action)
+        booting = boots(seen, self.known)
+        ready = frozenset(look.id for look in booting)
+        for conclusion in conclude_boots(booting, self.known, ready, self.policy, self.now):
+            self._apply(conclusion)
+        return decided
+
+    def count(self, state: InstanceState) -> int:
+        return sum(one.state is state for one in self.known.values())
+
+    @property
+    def members(self) -> list[InstanceId]:
+        return [look.id for look in self.looks.values() if look.member and not look.leaving]
+
+    def _work(self) -> None:
+        for look in list(self.looks.values()):
+            if look.lifecycle is Lifecycle.PENDING:
+                self.looks[look.id] = a_look(id=look.id)
+            elif look.leaving:
+                self._leave(look.id, Lifecycle.ABSENT, Power.TERMINATED)
+        for _ in range(self.desired - len(self.members)):
+            pending = a_look(lifecycle=Lifecycle.PENDING, power=Power.PENDING, address=None)
+            self.looks[pending.id] = pending
+
+    def _leave(self, identity: InstanceId, lifecycle: Lifecycle, power: Power) -> None:
+        self.looks[identity] = replace(self.looks[identity], lifecycle=lifecycle, power=power)
+
+    def _apply(self, action: Action) -> None:
+        match action:
+            case Discover(seen):
+                self.known[seen.id] = an_instance(id=seen.id, state_since=self.now)
+            case MarkIdle(instance, address, port):
+                self._move(instance, IDLE, address=address, port=port)
+            case Withdraw(instance):
+                self._move(instance, BOOTING)
+            case MarkMissing(instance, since):
+                self.known[instance] = replace(self.known[instance], missing_since=since)
+            case MarkTerminating(instance, _, reason):
+                self._move(instance, TERMINATING, end_reason=reason)
+            case MarkTerminated(instance, _, reason):
+                self._move(instance, InstanceState.TERMINATED, end_reason=reason)
+            case TagAllocation(instance):
+                self.known[instance] = replace(self.known[instance], tagged=True)
+            case RaiseDesired(_, target):
+                self.desired = target
+            case Terminate(instance):
+                if self.looks[instance].lifecycle is not Lifecycle.PENDING:  # AWS would say that it is busy
+                    self._leave(instance, Lifecycle.LEAVING, Power.ENDING)
+                    self.desired = max(self.desired - 1, self.min_size)
+
+    def _move(self, instance: InstanceId, to: InstanceState, **fields: object) -> None:
+        record = self.known[instance]
+        assert to in TRANSITIONS[record.state]
+        changed: Mapping[str, object] = {**fields, "state": to, "state_since": self.now}
+        self.known[instance] = replace(record, **changed)  # type: ignore[arg-type]
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Pool:
+    """Draw a pool in any disorder that its history can have left it in."""
+    low, high = sorted([draw(st.integers(0, 15)), draw(st.integers(0, 15))])
+    pool = Pool(
+        desired=draw(st.integers(low, high)),
+        min_size=low,
+        max_size=high,
+        policy=Policy(buffer=draw(st.integers(0, 6))),
+        looks={},
+        known={},
+    )
+    for _ in range(draw(st.integers(0, 8))):
+        identity = an_instance_id()
+        shown = draw(st.sampled_from(list(_SHOWN)))
+        if shown != "nowhere":
+            pool.looks[identity] = replace(a_look(id=identity), **_SHOWN[shown])  # type: ignore[arg-type]
+        if draw(st.booleans()) or shown in {"nowhere", "terminated"}:
+            pool.known[identity] = draw(records(identity))
+    return pool
+
+
+_SHOWN: dict[str, dict[str, object]] = {
+    "in service": {},
+    "pending": {"lifecycle": Lifecycle.PENDING, "power": Power.PENDING, "address": None},
+    "leaving": {"lifecycle": Lifecycle.LEAVING, "power": Power.ENDING},
+    "terminated": {"lifecycle": Lifecycle.ABSENT, "power": Power.TERMINATED},
+    "nowhere": {},
+}
+
+
+def at_rest(pool: Pool) -> Iterator[Plan]:
+    """Run rounds until a plan holds no action; yields that plan, or nothing where it never comes."""
+    for number in range(ROUNDS):
+        decided = pool.round()
+        if not decided.actions and not pool.count(BOOTING) and len(pool.members) >= pool.desired:
+            event(f"{number} rounds")
+            yield decided
+            return
+
+
+@settings(max_examples=200)
+@given(pools())
+def test_a_pool_that_is_left_alone_comes_to_rest(pool: Pool) -> None:
+    assert list(at_rest(pool))
+
+
+@settings(max_examples=200)
+@given(pools())
+def test_a_pool_at_rest_has_its_buffer_or_says_why_not(pool: Pool) -> None:
+    for decided in at_rest(pool):
+        assert pool.count(IDLE) >= pool.policy.buffer or decided.sizing.limited_by is not None
+
+
+@settings(max_examples=200)
+@given(pools())
+def test_a_pool_at_rest_stays_at_rest(pool: Pool) -> None:
+    for _ in at_rest(pool):
+        assert [pool.round().actions for _ in range(3)] == [()] * 3
+
+
+@given(
+    held=st.integers(0, 8),
+    idle=st.integers(0, 8),
+    buffer=st.integers(0, 8),
+)
+def test_a_pool_that_was_never_too_large_ends_with_exactly_its_buffer(
+    held: int, idle: int, buffer: int
+) -> None:
+    assume(idle <= buffer)
+    known = {}
+    for number in range(held + idle):
+        identity = an_instance_id()
+        known[identity] = an_instance(
+            id=identity,
+            pool=DEFAULT_POOL,
+            state=ALLOCATED if number < held else IDLE,
+            project=ProjectId(f"project-{number}") if number < held else None,
+        )
+    pool = Pool(
+        desired=held + idle,
+        min_size=0,
+        max_size=100,
+        policy=Policy(buffer=buffer),
+        looks={identity: a_look(id=identity) for identity in known},
+        known=known,
+    )
+
+    assert list(at_rest(pool))
+    assert (pool.count(IDLE), pool.count(ALLOCATED)) == (buffer, held)

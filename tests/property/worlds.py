@@ -1,0 +1,125 @@
+"""What AWS may show and what the registry may know, in every combination: strategies for the plan's tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hypothesis import strategies as st
+
+from app.domain.model import (
+    DEFAULT_POOL,
+    EndReason,
+    Group,
+    Instance,
+    InstanceId,
+    InstanceState,
+    Lifecycle,
+    Notice,
+    Observation,
+    Policy,
+    Power,
+    ProjectId,
+    SeenInstance,
+)
+from tests.builders import NOW, address_of
+
+IDS = [InstanceId(f"i-{number:017x}") for number in range(0xA0, 0xA6)]
+SIZES = st.integers(min_value=0, max_value=12)
+AGES = st.sampled_from([0, 1, 9, 10, 11, 29, 30, 31, 299, 300, 301, 86_400]).map(
+    lambda seconds: timedelta(seconds=seconds)
+)
+POLICIES = st.builds(Policy, buffer=st.integers(min_value=0, max_value=7))
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that a pass decides by, but the clock."""
+
+    seen: Observation
+    known: Mapping[InstanceId, Instance]
+    waiting: int
+    policy: Policy
+
+
+@st.composite
+def looks(draw: st.DrawFn, identity: InstanceId) -> SeenInstance:
+    return SeenInstance(
+        id=identity,
+        lifecycle=draw(st.sampled_from(Lifecycle)),
+        power=draw(st.sampled_from(Power)),
+        healthy=draw(st.booleans()),
+        protected=draw(st.booleans()),
+        address=draw(st.sampled_from([address_of(identity), "10.9.9.9", None])),
+        port=draw(st.sampled_from([None, 9999])),
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn, identity: InstanceId) -> Instance:
+    """An instance as the registry can have it: each state with what belongs to it."""
+    state = draw(st.sampled_from([state for state in InstanceState if state is not InstanceState.TERMINATED]))
+    offered = state in {InstanceState.IDLE, InstanceState.ALLOCATED}
+    held = state is InstanceState.ALLOCATED
+    ending = state is InstanceState.TERMINATING
+    return Instance(
+        id=identity,
+        pool=DEFAULT_POOL,
+        state=state,
+        state_since=NOW - draw(AGES),
+        address=address_of(identity) if offered else None,
+        port=8080 if offered else None,
+        missing_since=draw(st.none() | AGES.map(lambda age: NOW - age)),
+        end_reason=draw(st.sampled_from(EndReason)) if ending else None,
+        terminate_called_at=draw(st.none() | AGES.map(lambda age: NOW - age)) if ending else None,
+        project=ProjectId(f"project-{identity[-2:]}") if held else None,
+        allocated_at=NOW if held else None,
+        tagged=held and draw(st.booleans()),
+    )
+
+
+@st.composite
+def records_of_any_kind(draw: st.DrawFn, identity: InstanceId) -> Instance:
+    """An instance with any value in any field, also where the registry would never have it so."""
+    times = st.none() | AGES.map(lambda age: NOW - age)
+    return Instance(
+        id=identity,
+        pool=DEFAULT_POOL,
+        state=draw(st.sampled_from(InstanceState)),
+        state_since=NOW - draw(AGES),
+        address=draw(st.none() | st.just(address_of(identity))),
+        port=draw(st.none() | st.just(8080)),
+        missing_since=draw(times),
+        end_reason=draw(st.none() | st.sampled_from(EndReason)),
+        terminate_called_at=draw(times),
+        project=draw(st.none() | st.just(ProjectId("project"))),
+        allocated_at=draw(times),
+        tagged=draw(st.booleans()),
+    )
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> Group:
+    """Figures as AWS allows them (min is not above max), or none at all."""
+    if draw(st.integers(min_value=0, max_value=9)) == 0:
+        return Group(desired=None, min_size=None, max_size=None)
+    low, high = sorted([draw(SIZES), draw(SIZES)])
+    return Group(desired=draw(SIZES), min_size=low, max_size=high)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, complete: bool | None = None, orderly: bool = True) -> World:
+    """Draw a world; `orderly` means that the registry holds only what it can hold."""
+    record = records if orderly else records_of_any_kind
+    seen = draw(st.lists(st.sampled_from(IDS), unique=True))
+    known = draw(st.lists(st.sampled_from(IDS), unique=True))
+    return World(
+        seen=Observation(
+            group=draw(groups()),
+            instances={identity: draw(looks(identity)) for identity in seen},
+            complete=draw(st.booleans()) if complete is None else complete,
+            notices=draw(st.sampled_from([(), (Notice(code="a-code", detail="a sentence"),)])),
+        ),
+        known={identity: draw(record(identity)) for identity in known},
+        waiting=draw(st.integers(min_value=0, max_value=3)),
+        policy=draw(POLICIES),
+    )
