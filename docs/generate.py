@@ -20,6 +20,8 @@ from app.domain.errors import OrchestratorError
 from app.domain.model import TRANSITIONS, EndReason, InstanceState
 from app.ports import EventKind
 from app.settings import Settings
+from app.simulator import control
+from app.simulator.faults import Fault
 from app.web.problems import STATUS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -81,11 +83,22 @@ def events() -> str:
     )
 
 
+def simulated_cloud() -> str:
+    """Show the control API as its module tells it."""
+    return (
+        f"# The simulated cloud's control API\n\n{inspect.getdoc(control)}\n\n"
+        f"## Faults\n\n{inspect.getdoc(Fault)}\n\nFields: "
+        + ", ".join(f"`{name}`" for name in sorted(control.FAULT_FIELDS))
+        + ".\n"
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states,
     "settings.md": settings,
     "errors.md": errors_page,
     "events.md": events,
+    "simulated-cloud.md": simulated_cloud,
 }
 
 

@@ -239,8 +239,9 @@ def size(seen: Observation, known: Known, waiting: int, policy: Policy) -> Sizin
     target = max(bounded, current, group.min_size or 0)
     if bounded < wanted and current < wanted:
         return Sizing(current=current, wanted=wanted, target=target, limited_by=Limit.MAX_SIZE)
-    if group.desired is None and target > current and not _all_protected(counted):
-        # Blind to desired we might lower it, and the group would then choose a victim: perhaps one in use.
+    if group.desired is None and target > current and not (seen.complete and _all_protected(counted)):
+        # Blind to desired we might lower it, and the group would then choose a victim: perhaps one in use,
+        # or one that this look missed.
         return Sizing(current=current, wanted=wanted, target=current, limited_by=Limit.AWS_ERRORS)
     return Sizing(current=current, wanted=wanted, target=target)
 

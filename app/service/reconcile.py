@@ -92,7 +92,7 @@ class Reconciler:
         after = self._registry.instances(pool) if allowed else known
         self._booting = boots(seen, after)
         self._tell(seen, todo, after, waiting)
-        return PassReport(changed=len(failures) < len(allowed), unsettled=self._unsettled(after))
+        return PassReport(changed=len(failures) < len(allowed), unsettled=self._unsettled(seen, after))
 
     def settle_boots(self) -> bool:
         """Probe what the last pass saw booting: offer what is ready, replace what is overdue.
@@ -220,11 +220,12 @@ class Reconciler:
         log.warning("pass.failed", pool=self._policy.pool, code=error.code, detail=error.detail)
         return PassReport(changed=False, unsettled=False)
 
-    def _unsettled(self, after: Known) -> bool:
+    def _unsettled(self, seen: Observation, after: Known) -> bool:
         """Whether to look again soon. What is stuck for long is no reason: AWS's calls are not for free."""
         now = self._clock.now()
+        members = sum(look.member and not look.leaving for look in seen.instances.values())
         raised = self._raised_at is not None and now - self._raised_at < SHOWS_WITHIN
-        return raised or any(
+        return (raised and members < (seen.group.desired or 0)) or any(
             instance.state in MOVING and now - instance.state_since < self._policy.boot_timeout
             for instance in after.values()
         )

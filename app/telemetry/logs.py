@@ -20,7 +20,7 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
     """Send every log line of this process to standard output; `auto` is for people only on a terminal."""
     people = sys.stdout.isatty() if log_format == "auto" else log_format == "console"
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), sort_keys=False)
         if people
         else structlog.processors.JSONRenderer()
     )
@@ -36,7 +36,7 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(() if people else (structlog.processors.format_exc_info,)),
+                _without_nothing if people else structlog.processors.format_exc_info,
                 renderer,
             ],
         )
@@ -48,3 +48,10 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("botocore").setLevel(logging.WARNING)
+
+
+def _without_nothing(
+    _logger: object, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Spare people the fields that say nothing; programs like every line to have the same ones."""
+    return {name: value for name, value in line.items() if value is not None}
