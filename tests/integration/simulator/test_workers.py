@@ -1,0 +1,93 @@
+"""Each simulated instance is a web server of its own."""
+
+import httpx
+import pytest
+
+from app.simulator.cloud import SimulatedCloud
+from tests.integration.simulator.account import PROJECT, WEB, Aws, a_config
+from tests.waiting import until
+
+
+class TestWorkers:
+    def test_a_page_shows_instance_and_project_live(self, aws: Aws) -> None:
+        (member,) = aws.grown(1)
+        url = aws.answering(member)
+        assert member in WEB.get(url).text
+        assert WEB.get(f"{url}/project").json() == {"project": None}
+        aws.ec2.create_tags(Resources=[member], Tags=[{"Key": PROJECT, "Value": "<my-project>"}])
+        assert WEB.get(f"{url}/project").json() == {"project": "<my-project>"}
+        assert "&lt;my-project&gt;" in WEB.get(url).text
+
+    def test_the_health_check_alone_never_beats(self, aws: Aws) -> None:
+        (member,) = aws.grown(1)
+        url = aws.answering(member)
+        assert WEB.get(f"{url}/healthz").text == '{"status":"expired","lastHeartbeat":0}'
+
+    @pytest.mark.parametrize("path", ["/", "/healthz?x=1", "/anything"])
+    def test_any_other_request_beats(self, aws: Aws, path: str) -> None:
+        (member,) = aws.grown(1)
+        url = aws.answering(member)
+        WEB.get(f"{url}{path}")
+        health = WEB.get(f"{url}/healthz").json()
+        assert health["status"] == "alive"
+        assert health["lastHeartbeat"] > 1_600_000_000_000
+
+    def test_a_terminated_instance_does_not_listen(self, aws: Aws) -> None:
+        (member,) = aws.grown(1)
+        url = aws.answering(member)
+        aws.terminate(member)
+
+        def refused() -> bool:
+            try:
+                WEB.get(url, timeout=2)
+            except httpx.ConnectError:
+                return True
+            except httpx.TransportError:
+                return False
+            return False
+
+        until(refused, what="nothing listens")
+
+    def test_can_fail_hang_and_be_away(self, aws: Aws) -> None:
+        (member,) = aws.grown(1)
+        url = aws.answering(member)
+
+        def behaves(mode: str) -> None:
+            aws.control.post(f"/instances/{member}/worker", json={"mode": mode})
+            until(lambda: aws.control.get("/state").json()["instances"][0]["worker"] == mode, what=mode)
+
+        behaves("failing")
+        assert WEB.get(f"{url}/healthz").status_code == 500
+        behaves("hanging")
+        with pytest.raises(httpx.ReadTimeout):
+            WEB.get(f"{url}/healthz", timeout=0.2)
+        behaves("down")
+        with pytest.raises(httpx.ConnectError):
+            WEB.get(f"{url}/healthz")
+        behaves("up")
+        assert WEB.get(f"{url}/healthz").status_code == 200
+
+    def test_a_mode_can_await_those_that_boot(self, aws: Aws) -> None:
+        aws.control.post("/workers", json={"mode": "failing"})
+        (member,) = aws.grown(1)
+        until(lambda: aws.control.get("/state").json()["instances"][0]["worker"] == "failing", what="failing")
+        assert WEB.get(aws.worker(member)).status_code == 500
+
+    def test_on_one_address_each_instance_announces_its_port(self) -> None:
+        with SimulatedCloud(a_config(one_address=True)) as cloud:
+            aws = Aws(cloud)
+            members = aws.grown(2)
+            instances = [aws.instance(member) for member in members]
+            assert {instance["PublicIpAddress"] for instance in instances} == {"127.0.0.1"}
+            ports = [
+                next(tag["Value"] for tag in instance["Tags"] if tag["Key"] == "ec2-orchestrator:port")
+                for instance in instances
+            ]
+            assert len(set(ports)) == 2
+            until(
+                lambda: {one["worker"] for one in cloud.state()["instances"]} == {"up"},
+                what="both workers are up",
+            )
+            for member, port in zip(members, ports, strict=True):
+                assert member in WEB.get(f"http://127.0.0.1:{port}/").text
+            aws.close()
