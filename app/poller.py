@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -54,9 +53,9 @@ class Poller:
         scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
         )
-        scheduler.add_listener(self._finished, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
         now = self._clock.now()
-        scheduler.add_job(self._pass, _every(self._interval), id="pass", next_run_time=now)
+        # Room for two: a pass chooses its successor while it still counts as running itself.
+        scheduler.add_job(self._pass, _every(self._interval), id="pass", next_run_time=now, max_instances=2)
         scheduler.add_job(self._watch, _every(WATCH), id="watch")
         scheduler.add_job(self._boots, _every(PROBE), id="boots")
         self._scheduler = scheduler
@@ -80,11 +79,16 @@ class Poller:
             if not self._running:
                 self._schedule(self._started_at + GAP)
 
-    def _pass(self) -> PassReport | None:
+    def _pass(self) -> None:
         with self._lock:
+            if self._running:
+                return
             self._running = True
             self._wanted = False
             self._started_at = self._clock.now()
+        self._finished(self._run())
+
+    def _run(self) -> PassReport | None:
         try:
             self._seen_event = self._newest_event()
             return self._tick()
@@ -94,11 +98,12 @@ class Poller:
             log.exception("pass.crashed")
         return None
 
-    def _finished(self, event: JobExecutionEvent) -> None:
-        """Choose the next pass. Only now: until here APScheduler would have refused to start one."""
-        if event.job_id != "pass":
-            return
-        report: PassReport | None = event.retval
+    def _finished(self, report: PassReport | None) -> None:
+        """Choose the next pass, in the thread of this one.
+
+        Not in a listener: after a short pass APScheduler calls those while it is still starting the job,
+        under the lock that `wake` needs, and then writes the time of the next run over ours.
+        """
         with self._lock:
             self._running = False
             if self._wanted or (report is not None and report.changed):

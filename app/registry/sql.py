@@ -253,7 +253,6 @@ def _take_longest_idle(
         statements.add_allocation,
         {"project": project, "pool": pool, "instance_id": taken.id, "allocated_at": now, "tagged": False},
     )
-    tx.execute(statements.stop_waiting, {"project": project, "now": now})
     _record(tx, EventKind.ALLOCATION_CREATED, pool, actor, now, instance=taken.id, project=project)
     return Allocation(
         project=project,
@@ -268,7 +267,7 @@ def _take_longest_idle(
 def _wait(tx: Connection, pool: PoolName, project: ProjectId, actor: str, now: datetime) -> None:
     until = now + DEMAND_LASTS
     if tx.execute(statements.wait_on, {"of": project, "now": now, "until": until}).rowcount == 0:
-        tx.execute(statements.stop_waiting, {"project": project, "now": now})
+        tx.execute(statements.forget_waiting, {"project": project, "now": now})
         tx.execute(statements.wait, {"project": project, "pool": pool, "until": until})
         _record(tx, EventKind.ALLOCATION_UNMET, pool, actor, now, project=project)
 

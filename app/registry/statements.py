@@ -1,6 +1,6 @@
 """The SQL of the registry, built once: SQLAlchemy then compiles each statement only once, too."""
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, update
 
 from app.domain.model import InstanceState
 from app.registry.schema import allocations, events, instances, pools, waiting
@@ -59,17 +59,17 @@ add_event = insert(events)
 newest_events = select(events).order_by(events.c.id.desc()).limit(bindparam("count"))
 newest_event = select(func.coalesce(func.max(events.c.id), 0))
 
-stop_waiting = delete(waiting).where(
+forget_waiting = delete(waiting).where(
     or_(waiting.c.project == bindparam("project"), waiting.c.until <= bindparam("now"))
 )
 wait = insert(waiting)
 wait_on = update(waiting).where(waiting.c.project == bindparam("of"), waiting.c.until > bindparam("now"))
+_holds_one = exists().where(allocations.c.project == waiting.c.project, allocations.c.ended_at.is_(None))
 count_waiting = (
     select(func.count())
     .select_from(waiting)
-    .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"))
+    .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"), ~_holds_one)
 )
-
 _instances = select(
     instances, allocations.c.project, allocations.c.allocated_at, allocations.c.tagged
 ).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
