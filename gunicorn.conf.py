@@ -6,8 +6,8 @@ from typing import Any
 import structlog
 from gunicorn.glogging import Logger
 
+from app import bootstrap
 from app.domain.errors import StartRefused
-from app.registry.database import open_database
 from app.settings import load_settings
 from app.telemetry import logs
 
@@ -17,7 +17,7 @@ except StartRefused as refusal:
     raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
 
 bind = settings.bind
-worker_class = "gthread"
+worker_class = "app.web.worker.PatientWorker"  # gthread, but not for ever
 workers = 1
 threads = 8
 keepalive = 5
@@ -55,7 +55,7 @@ def on_starting(server: Any) -> None:
             "ORCHESTRATOR_POLLER=off and run scheduler.py once."
         )
     try:
-        open_database(settings.database_url).dispose()
+        bootstrap.build(settings).close()
     except StartRefused as refusal:
         raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
     for warning in settings.warnings:

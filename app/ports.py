@@ -106,6 +106,10 @@ class Registry(Protocol):
         """Return every instance of the pool that is not terminated."""
         ...
 
+    def terminated(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
+        """Return those of `some` that the registry has as terminated."""
+        ...
+
     def waiting(self, pool: PoolName, *, now: datetime) -> int:
         """Count the projects that asked in vain a short time ago and hold nothing yet."""
         ...
@@ -232,6 +236,21 @@ class Prober(Protocol):
 
     def probe(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         """Return those of `targets` (id: address and port) that are ready. Never raises; bounded in time."""
+        ...
+
+
+class Turn(Protocol):
+    """Lets one process at a time run passes, of all that share a registry."""
+
+    def take(self) -> bool:
+        """Say whether it is this process's turn, and take it if it is free. Cheap; call it before each pass.
+
+        Raises RegistryUnavailable where that cannot be known.
+        """
+        ...
+
+    def give_back(self) -> None:
+        """Let another process have it. The end of a process gives it back, too, however it ends."""
         ...
 
 

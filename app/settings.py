@@ -6,6 +6,7 @@ a variable that is set already wins over the file.
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
@@ -22,6 +23,9 @@ from app.domain.model import DEFAULT_POOL, Policy, PoolName
 
 _CLIENT_VARIABLES = frozenset({"ORCHESTRATOR_URL", "ORCHESTRATOR_TOKEN", "ORCHESTRATOR_ENV_FILE"})
 """Ours, but not the service's: the command line reads the first two."""
+
+_TOKEN = re.compile(r"[!-~]{16,}")
+"""What can stand in an Authorization header as it is."""
 
 AnyName = Annotated[str, Field(min_length=1)]
 
@@ -104,9 +108,10 @@ class Settings(BaseSettings):
     @field_validator("admin_token")
     @classmethod
     def _token_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 16:  # noqa: PLR2004 - the message says it
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
             raise ValueError(
-                "must have at least 16 characters: for example the output of 'openssl rand -hex 32'"
+                "must be 16 or more letters, digits or signs without spaces: for example the output of "
+                "'openssl rand -hex 32'"
             )
         return value
 
@@ -119,6 +124,11 @@ class Settings(BaseSettings):
     def token(self) -> SecretStr | None:
         """The token that every change and every look needs; None where the service is open."""
         return None if self.auth == "off" else self.admin_token
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether the service is open because only this machine is meant to reach it."""
+        return self.auth == "auto" and self.admin_token is None
 
     @property
     def pool(self) -> PoolName:
@@ -151,8 +161,11 @@ def load_settings() -> Settings:
     """Read `.env` and the environment. Raises SettingsInvalid, which names every fault at once."""
     file = os.environ.get("ORCHESTRATOR_ENV_FILE", ".env")
     if file and Path(file).is_file():
-        load_dotenv(file)
-    clashes = _clashes(os.environ)
+        load_dotenv(file, encoding="utf-8-sig")
+    elif file and "ORCHESTRATOR_ENV_FILE" in os.environ:
+        raise SettingsInvalid(f"ORCHESTRATOR_ENV_FILE={file!r}: there is no such file")
+    # Upper case, because that is how pydantic-settings compares names: no spelling may slip past the checks.
+    clashes = _clashes({name.upper(): value for name, value in os.environ.items()})
     try:
         settings = Settings()
     except ValidationError as error:

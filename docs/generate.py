@@ -6,7 +6,7 @@ What the code knows is not written twice: states, settings, errors and events co
 import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -120,7 +120,7 @@ def main() -> None:
         (FOLDER / name).write_text(NOTE + page())
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 

@@ -49,6 +49,19 @@ class FakeWaker:
         self.wakes += 1
 
 
+class FakeTurn:
+    """Is always free for the one who asks."""
+
+    def __init__(self) -> None:
+        self.free = True
+
+    def take(self) -> bool:
+        return self.free
+
+    def give_back(self) -> None:
+        self.free = True
+
+
 class FakeProber:
     """Finds every target ready, or only those in `ready` once that is a set."""
 

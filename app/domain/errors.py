@@ -6,6 +6,7 @@
     │   ├── InvalidInstanceId
     │   └── InvalidBody
     ├── Unauthenticated
+    ├── Forbidden
     ├── PoolExhausted
     ├── InstanceNotFound
     ├── StartRefused                    the process must not run like this
@@ -74,6 +75,12 @@ class Unauthenticated(OrchestratorError):
     """A valid token is needed."""
 
     code = "unauthenticated"
+
+
+class Forbidden(OrchestratorError):
+    """This request is not allowed."""
+
+    code = "forbidden"
 
 
 class PoolExhausted(OrchestratorError):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from app.domain.model import (
     EndReason,
@@ -20,6 +21,11 @@ from app.domain.model import (
 )
 
 Known = Mapping[InstanceId, Instance]
+"""What the registry has: the living, and of the terminated those that AWS still lists as members."""
+
+TAGS_IN_A_PASS = 10
+
+_LIVING = frozenset({InstanceState.BOOTING, InstanceState.IDLE, InstanceState.ALLOCATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +143,9 @@ def plan(seen: Observation, known: Known, waiting: int, policy: Policy, now: dat
     return Plan(
         actions=(
             *track(seen, known, policy, now),
+            *resize(sizing),  # before the calls that are many: a top-up must not wait for them
             *finish_terminations(seen, known, policy, now),
             *tag_allocations(seen, known),
-            *resize(sizing),
         ),
         sizing=sizing,
         notices=(*seen.notices, *oddities(seen, known), *unprovable(seen, known)),
@@ -213,7 +219,11 @@ def finish_terminations(
 
 
 def tag_allocations(seen: Observation, known: Known) -> Iterator[TagAllocation]:
-    """Write each allocation on its instance once."""
+    """Write each allocation on its instance once; a few in a pass, for each is a call."""
+    return islice(_untagged(seen, known), TAGS_IN_A_PASS)
+
+
+def _untagged(seen: Observation, known: Known) -> Iterator[TagAllocation]:
     for instance in known.values():
         look = seen.instances.get(instance.id)
         if (
@@ -231,7 +241,9 @@ def size(seen: Observation, known: Known, waiting: int, policy: Policy) -> Sizin
     """Compute desired capacity from this look alone; never lower than it is."""
     members = [look for look in seen.instances.values() if look.member and not look.leaving]
     allocated = sum(look.id in known and known[look.id].state is InstanceState.ALLOCATED for look in members)
-    wanted = desired_capacity(allocated=allocated, waiting=waiting, buffer=policy.buffer)
+    wanted = desired_capacity(allocated=allocated, waiting=waiting, buffer=policy.buffer) + sum(
+        look.id in known and known[look.id].state is InstanceState.TERMINATED for look in members
+    )  # such a one takes a place in the group and will never be handed out
     group = seen.group
     counted = [look for look in members if look.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE}]
     current = len(counted) if group.desired is None else group.desired
@@ -260,6 +272,12 @@ def oddities(seen: Observation, known: Known) -> Iterator[Notice]:
                 code="unknown-lifecycle",
                 detail=f"{look.id} is in {look.raw_lifecycle}: it is left alone and not handed out.",
             )
+        elif look.id in known and known[look.id].state is InstanceState.TERMINATED:
+            yield Notice(
+                code="back-from-the-dead",
+                detail=f"{look.id} is a member of the group, but was taken for gone "
+                f"({known[look.id].end_reason}). It is not handed out and not ended by us: end it by hand.",
+            )
         elif look.id in known and not look.member and look.power in {Power.RUNNING, Power.STOPPED}:
             yield Notice(
                 code="detached",
@@ -273,14 +291,16 @@ def unprovable(seen: Observation, known: Known) -> Iterator[Notice]:
     if seen.complete and doubtful:
         yield Notice(
             code="absurd-look",
-            detail=f"AWS lists none of {len(doubtful)} allocated instances. Nothing was given up: if they "
-            f"are really gone, destroy them one by one ({', '.join(sorted(doubtful)[:5])} ...).",
+            detail=f"AWS lists none of {len(doubtful)} instances that we know. Nothing was given up: are "
+            f"group, region and account right? If they are really gone, destroy them ({_some(doubtful)}).",
         )
 
 
 def _follow(instance: Instance, look: SeenInstance, now: datetime, *, complete: bool) -> Iterator[Action]:
     """Decide on a known instance that AWS lists."""
     state = instance.state
+    if state is InstanceState.TERMINATED:
+        return  # reported, see oddities
     if look.power is Power.TERMINATED:
         yield MarkTerminated(instance.id, expect=state, reason=instance.end_reason or EndReason.LEFT)
     elif state is InstanceState.TERMINATING:
@@ -319,18 +339,21 @@ def _absent(instance: Instance, policy: Policy, now: datetime) -> Iterator[Actio
 
 
 def _mass_absence(seen: Observation, known: Known) -> frozenset[InstanceId]:
-    """Name the allocated instances that this look would end for mere absence, if that is too many to believe.
+    """Name the instances that this look would end for mere absence, if that is too many to believe.
 
-    More than one, and more than half of all: so much does not vanish at once without a trace in EC2, which
-    lists the terminated for about an hour.
+    More than one, and half or more of all: so much does not vanish at once without a trace in EC2, which
+    lists the terminated for about an hour. A look into a wrong region or account would show just that.
     """
-    allocated = [instance for instance in known.values() if instance.state is InstanceState.ALLOCATED]
+    ours = [instance for instance in known.values() if instance.state in _LIVING]
     doomed = frozenset(
-        instance.id
-        for instance in allocated
-        if (look := seen.instances.get(instance.id)) is None or look.unlisted
+        instance.id for instance in ours if (look := seen.instances.get(instance.id)) is None or look.unlisted
     )
-    return doomed if len(doomed) > 1 and 2 * len(doomed) > len(allocated) else frozenset()
+    return doomed if len(doomed) > 1 and 2 * len(doomed) >= len(ours) else frozenset()
+
+
+def _some(instances: frozenset[InstanceId]) -> str:
+    few = sorted(instances)[:5]
+    return ", ".join(few) + (" ..." if len(few) < len(instances) else "")
 
 
 def _still_fit(instance: Instance, look: SeenInstance) -> bool:

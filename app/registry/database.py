@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
@@ -40,22 +40,25 @@ def open_database(url: str, *, connections: int = 20) -> Engine:
         raise RegistryUnusable(
             f"The database {name} cannot be opened for writing: {_reason(error)}."
         ) from error
-    except RegistryUnusable:
-        engine.dispose()
-        raise
+    finally:
+        engine.dispose()  # no connection may be carried into a fork
     return engine
 
 
 def _parsed(url: str) -> URL:
     try:
         where = make_url(url)
-    except ArgumentError as error:
-        raise RegistryUnusable(f"'{url}' is not a database URL.") from error
+    except (ArgumentError, ValueError):  # both may quote the URL, and with it the password
+        raise RegistryUnusable(
+            "The database URL cannot be read: write sqlite:///FILE or "
+            "postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME."
+        ) from None
     if where.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
         raise RegistryUnusable(
             f"'{where.drivername}' is not supported: use sqlite:///FILE or postgresql+psycopg://..."
         )
-    if where.get_backend_name() == "sqlite" and where.database in {None, "", ":memory:"}:
+    name = where.database or ":memory:"
+    if where.get_backend_name() == "sqlite" and (":memory:" in name or where.query.get("mode") == "memory"):
         raise RegistryUnusable("A database in memory would forget who holds what: use sqlite:///FILE.")
     return where
 
@@ -73,7 +76,9 @@ def _sqlite(url: URL, connections: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we write BEGIN ourselves; the driver's own is always deferred
-        connection.execute("PRAGMA journal_mode=WAL")
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if not tables or "alembic_version" in tables:  # it stays in the file, which may be somebody else's
+            connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # an answer given is an answer kept, even at power loss
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -109,8 +114,15 @@ def _migrate(connection: Connection, name: str) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":
+        # A migration may take its time, and others wait for it: the limits are for claims.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
     current = MigrationContext.configure(connection).get_current_revision()
+    if current is None and inspect(connection).get_table_names():
+        raise RegistryUnusable(
+            f"The database {name} holds the tables of another program: name one of our own."
+        )
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise RegistryUnusable(

@@ -55,6 +55,8 @@ pools = Table(
     "pools",
     metadata,
     Column("name", String, primary_key=True),
+    Column("group_name", String),
+    Column("region", String),
     Column("desired", Integer),
     Column("min_size", Integer),
     Column("max_size", Integer),

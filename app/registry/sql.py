@@ -1,6 +1,6 @@
 """The registry's critical sections: each method is one transaction, in database words only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from threading import Lock
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from app.domain.errors import InstanceNotFound, PoolExhausted, RegistryUnavailable
+from app.domain.errors import InstanceNotFound, PoolExhausted, RegistryUnavailable, RegistryUnusable
 from app.domain.model import (
     TRANSITIONS,
     Allocation,
@@ -43,8 +43,8 @@ class SqlRegistry:
         # The lock guard. SQLite has one writer at a time: threads queue here, fairly, instead of polling for
         # the file's lock. PostgreSQL locks rows, and orders replicas as well as threads.
         sqlite = engine.dialect.name == "sqlite"
-        # Without this queue, the loser of a race for one project would for a moment hold a second instance,
-        # and the pool could look exhausted to a third claim. The lock guard is such a queue already.
+        # Claims of one project queue: the loser of their race would otherwise hold a second instance for a
+        # moment, and the pool could look exhausted to a third claim. Where there is one writer, they do.
         self._queues_projects = not sqlite
         self._guard: AbstractContextManager[Any] = Lock() if sqlite else nullcontext()
 
@@ -52,37 +52,53 @@ class SqlRegistry:
         """Close every connection."""
         self._reading.dispose()
 
+    def belong_to(self, pool: PoolName, *, group: str, region: str) -> None:
+        """Tie a pool to its group at the first start; raise RegistryUnusable where it is tied to another.
+
+        Otherwise every instance of the old group would look lost, and the new group would be handed out.
+        """
+        named = {"pool": pool, "group_name": group, "region": region}
+        with self._exclusively() as tx:
+            row = tx.execute(statements.one_pool, {"pool": pool}).one_or_none()
+            if row is None:
+                empty = rows.pool_values(PoolView(pool=pool))
+                tx.execute(
+                    statements.add_pool, {"name": pool, "group_name": group, "region": region, **empty}
+                )
+            elif row.group_name is None:
+                tx.execute(statements.replace_pool, named)
+            elif (row.group_name, row.region) != (group, region):
+                raise RegistryUnusable(
+                    f"The database belongs to the group '{row.group_name}' in {row.region}, and the settings "
+                    f"name '{group}' in {region}: use another database, or mend the settings."
+                )
+
     # Claims and releases
 
     def claim(self, pool: PoolName, project: ProjectId, *, actor: str, now: datetime) -> Claimed:
         """See Registry.claim."""
-        with self._looking() as tx:
-            held = _held_by(tx, project)
-        if held is not None:
-            return Claimed(held, created=False)
         try:
             with self._exclusively() as tx:
                 if self._queues_projects:
                     tx.execute(statements.queue_project, {"project": project})
-                    held = _held_by(tx, project)
-                    if held is not None:
-                        return Claimed(held, created=False)
+                held = _held_by(tx, project)
+                if held is not None:
+                    return Claimed(held, created=False)
                 taken = _take_longest_idle(tx, pool, project, actor, now)
                 if taken is None:
                     _wait(tx, pool, project, actor, now)
-        except IntegrityError:
-            # The schema refused a second live allocation: a racing claim gave this project its instance.
-            taken = None
-        if taken is not None:
-            return Claimed(taken, created=True)
-        with self._looking() as tx:
-            held = _held_by(tx, project)
-        if held is not None:
+        except _Conflict:  # another process gave this project its instance, which our schema keeps single
+            with self._looking() as tx:
+                held = _held_by(tx, project)
+            if held is None:
+                raise
             return Claimed(held, created=False)
-        raise PoolExhausted(
-            f"No idle instance in pool '{pool}'. More are on the way: ask again soon.",
-            retry_after=RETRY_AFTER,
-        )
+        if taken is None:
+            raise PoolExhausted(
+                f"No idle instance in pool '{pool}'. More are on the way: ask again soon.",
+                retry_after=RETRY_AFTER,
+            )
+        return Claimed(taken, created=True)
 
     def destroy(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
         """See Registry.destroy."""
@@ -105,6 +121,14 @@ class SqlRegistry:
             found = tx.execute(statements.living_instances, {"pool": pool}).all()
         return {row.id: rows.instance(row) for row in found}
 
+    def terminated(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
+        """See Registry.terminated."""
+        if not some:
+            return {}
+        with self._looking() as tx:
+            found = tx.execute(statements.terminated_instances, {"some": list(some)}).all()
+        return {row.id: rows.instance(row) for row in found}
+
     def waiting(self, pool: PoolName, *, now: datetime) -> int:
         """See Registry.waiting."""
         with self._looking() as tx:
@@ -112,21 +136,20 @@ class SqlRegistry:
 
     def discover(self, pool: PoolName, seen: SeenInstance, *, now: datetime) -> bool:
         """See Registry.discover."""
-        with self._exclusively() as tx:
-            if tx.execute(statements.known_instance, {"instance": seen.id}).first() is not None:
-                return False
-            tx.execute(
-                statements.add_instance,
-                {
-                    "id": seen.id,
-                    "pool": pool,
-                    "state": InstanceState.BOOTING.value,
-                    "state_since": now,
-                    "zone": seen.zone,
-                    "launched_at": seen.launched_at,
-                },
-            )
-            _record(tx, EventKind.INSTANCE_DISCOVERED, pool, POLLER, now, instance=seen.id)
+        values = {
+            "id": seen.id,
+            "pool": pool,
+            "state": InstanceState.BOOTING.value,
+            "state_since": now,
+            "zone": seen.zone,
+            "launched_at": seen.launched_at,
+        }
+        try:
+            with self._exclusively() as tx:
+                tx.execute(statements.add_instance, values)
+                _record(tx, EventKind.INSTANCE_DISCOVERED, pool, POLLER, now, instance=seen.id)
+        except _Conflict:
+            return False
         return True
 
     def mark_idle(self, instance: InstanceId, address: str, port: int, *, now: datetime) -> bool:
@@ -227,13 +250,17 @@ class SqlRegistry:
             yield tx
 
 
+class _Conflict(RegistryUnavailable):
+    """Somebody else has written meanwhile what the schema allows once."""
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Let no driver's exception out, but the one that says who won a race."""
+    """Let no driver's exception out."""
     try:
         yield
-    except IntegrityError:
-        raise
+    except IntegrityError as error:
+        raise _Conflict("Somebody else changed the same thing at the same time. Try again.") from error
     except SQLAlchemyError as error:
         raise RegistryUnavailable("The database did not answer as it should. Try again.") from error
 
@@ -303,6 +330,8 @@ def _end(
     ending = {"instance": instance, "now": now, "reason": reason.value}
     project = tx.execute(statements.end_allocation, ending).scalar_one_or_none()
     if project is not None:
+        # Or a project that once asked in vain would count as waiting again, now that it holds nothing.
+        tx.execute(statements.stop_waiting, {"project": project})
         kind = EventKind.ALLOCATION_ENDED if reason.ours else EventKind.ALLOCATION_LOST
         _record(tx, kind, pool, actor, now, instance=instance, project=project, reason=reason)
     gone = move[1] is InstanceState.TERMINATED

@@ -24,7 +24,7 @@ held_by = (
 queue_project = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("project"), 0)))
 """Waits for other claims of the same project to end (PostgreSQL)."""
 
-# SQLite has no row locks and leaves FOR UPDATE out; there the registry's own lock orders the claims.
+# SQLite has no row locks and leaves FOR UPDATE out; there one writer at a time is the order.
 _longest_idle = (
     select(instances.c.id)
     .where(instances.c.pool == bindparam("of_pool"), instances.c.state == InstanceState.IDLE.value)
@@ -62,6 +62,7 @@ newest_event = select(func.coalesce(func.max(events.c.id), 0))
 forget_waiting = delete(waiting).where(
     or_(waiting.c.project == bindparam("project"), waiting.c.until <= bindparam("now"))
 )
+stop_waiting = delete(waiting).where(waiting.c.project == bindparam("project"))
 wait = insert(waiting)
 wait_on = update(waiting).where(waiting.c.project == bindparam("of"), waiting.c.until > bindparam("now"))
 _holds_one = exists().where(allocations.c.project == waiting.c.project, allocations.c.ended_at.is_(None))
@@ -73,8 +74,14 @@ count_waiting = (
 _instances = select(
     instances, allocations.c.project, allocations.c.allocated_at, allocations.c.tagged
 ).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
+# The living states by name: "not terminated" would read every instance that ever lived.
 living_instances = _instances.where(
-    instances.c.pool == bindparam("pool"), instances.c.state != InstanceState.TERMINATED.value
+    instances.c.pool == bindparam("pool"),
+    instances.c.state.in_([state.value for state in InstanceState if state is not InstanceState.TERMINATED]),
+)
+terminated_instances = _instances.where(
+    instances.c.state == InstanceState.TERMINATED.value,
+    instances.c.id.in_(bindparam("some", expanding=True)),
 )
 one_instance = _instances.where(instances.c.id == bindparam("instance"))
 lock_instance = select(instances.c.id).where(instances.c.id == bindparam("instance")).with_for_update()

@@ -1,7 +1,7 @@
 """One pass: observe, plan, apply. Repeatable at any line: each step says what it expects to find."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -45,6 +45,8 @@ log = structlog.get_logger()
 MOVING = frozenset({InstanceState.BOOTING, InstanceState.TERMINATING})
 SHOWS_WITHIN = timedelta(seconds=30)
 """How long a raised desired capacity may take to show as new members."""
+ASK_AGAIN = timedelta(minutes=5)
+"""After how long a permission that was denied is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +70,8 @@ class Reconciler:
         self._cloud = cloud
         self._prober = prober
         self._clock = clock
-        self._denied: dict[type[Action], Notice] = {}
-        self._raised_at: datetime | None = None
+        self._untagged: tuple[datetime, Notice] | None = None
+        self._raised: _Raised | None = None
         self._booting: tuple[SeenInstance, ...] = ()
 
     def tick(self) -> PassReport:
@@ -85,14 +87,15 @@ class Reconciler:
         except CloudError as error:
             self._booting = ()
             return self._failed(error)
+        strangers = [look.id for look in seen.instances.values() if look.member and look.id not in known]
+        known = {**known, **self._registry.terminated(strangers)}
         todo = plan(seen, known, waiting, self._policy, self._clock.now())
-        allowed = [action for action in todo.actions if type(action) not in self._denied]
-        failures = self._apply_all(allowed)
-        self._record(seen, todo, failures)
-        after = self._registry.instances(pool) if allowed else known
+        outcome = self._apply_all(todo.actions)
+        self._record(seen, todo, outcome)
+        after = self._registry.instances(pool)
         self._booting = boots(seen, after)
-        self._tell(seen, todo, after, waiting)
-        return PassReport(changed=len(failures) < len(allowed), unsettled=self._unsettled(seen, after))
+        self._tell(seen, todo, outcome, after, waiting)
+        return PassReport(changed=outcome.changed, unsettled=self._unsettled(seen, after))
 
     def settle_boots(self) -> bool:
         """Probe what the last pass saw booting: offer what is ready, replace what is overdue.
@@ -117,89 +120,114 @@ class Reconciler:
         self._booting = tuple(look for look in self._booting if look.id not in settled)
         return bool(actions)
 
-    def _apply_all(self, actions: Iterable[Action]) -> dict[Action, CloudError]:
-        failures: dict[Action, CloudError] = {}
+    def _apply_all(self, actions: Iterable[Action]) -> "_Outcome":
+        outcome = _Outcome()
         for action in actions:
+            if isinstance(action, TagAllocation) and self._goes_untagged(outcome):
+                continue
             try:
-                self._apply(action)
-            except Denied as error:
-                failures[action] = error
-                if isinstance(action, TagAllocation):  # nice to have: we go on without, and say so
-                    self._denied[type(action)] = _notice(error)
-                log.warning("action.denied", action=type(action).__name__, detail=error.detail)
+                outcome.changed |= self._apply(action)
             except CloudError as error:
-                failures[action] = error
+                outcome.failures[action] = error
+                if isinstance(action, TagAllocation) and isinstance(error, Denied):
+                    self._untagged = (self._clock.now(), _notice(error))
                 log.warning(
                     "action.failed", action=type(action).__name__, code=error.code, detail=error.detail
                 )
-        return failures
+        return outcome
 
-    def _apply(self, action: Action) -> None:
+    def _goes_untagged(self, outcome: "_Outcome") -> bool:
+        """Whether tags are left for later: they are nice to have, and must not hold up anything else."""
+        if self._untagged is not None and self._clock.now() - self._untagged[0] >= ASK_AGAIN:
+            self._untagged = None
+        return self._untagged is not None or any(isinstance(one, TagAllocation) for one in outcome.failures)
+
+    def _apply(self, action: Action) -> bool:
+        """Do it, and say whether it made a difference."""
         match action:
             case Terminate() | TagAllocation() | RaiseDesired():
-                self._change(action)
+                return self._change(action)
             case _:
-                self._note(action)
+                return self._note(action)
 
-    def _note(self, action: Record) -> None:
+    def _note(self, action: Record) -> bool:
         now, registry = self._clock.now(), self._registry
         match action:
             case Discover(seen):
-                registry.discover(self._policy.pool, seen, now=now)
+                return registry.discover(self._policy.pool, seen, now=now)
             case MarkIdle(instance, address, port):
-                registry.mark_idle(instance, address, port, now=now)
+                return registry.mark_idle(instance, address, port, now=now)
             case Withdraw(instance):
-                registry.withdraw(instance, now=now)
+                return registry.withdraw(instance, now=now)
             case MarkInService(instance, since):
                 registry.mark_in_service(instance, since)
             case MarkMissing(instance, since):
                 registry.mark_missing(instance, since)
             case MarkTerminating(instance, expect, reason):
-                registry.end(instance, expect=expect, to=InstanceState.TERMINATING, reason=reason, now=now)
+                return registry.end(
+                    instance, expect=expect, to=InstanceState.TERMINATING, reason=reason, now=now
+                )
             case MarkTerminated(instance, expect, reason):
-                registry.end(instance, expect=expect, to=InstanceState.TERMINATED, reason=reason, now=now)
+                return registry.end(
+                    instance, expect=expect, to=InstanceState.TERMINATED, reason=reason, now=now
+                )
             case _:
                 assert_never(action)
+        return False  # a note for the next look: nothing follows from it at once
 
-    def _change(self, action: Change) -> None:
+    def _change(self, action: Change) -> bool:
         match action:
             case Terminate(instance):
-                self._terminate(instance)
+                return self._terminate(instance)
             case TagAllocation(instance, project, allocated_at):
                 self._cloud.tag_allocation(instance, project, allocated_at)
                 self._registry.mark_tagged(instance, project)
+                return False
             case RaiseDesired(current, target):
-                self._cloud.raise_desired(target)
-                self._raised_at = self._clock.now()
-                reason = f"from {current} to {target}"
-                self._registry.note_capacity(self._policy.pool, reason, now=self._raised_at)
+                return self._raise(current, target)
             case _:
                 assert_never(action)
 
-    def _terminate(self, instance: InstanceId) -> None:
-        """Ask AWS once. The call is noted before it is made: after a crash here it counts as in doubt."""
+    def _raise(self, current: int, target: int) -> bool:
+        """Write desired capacity; the audit trail tells of each new figure once.
+
+        Where desired cannot be read, the same figure is written until its members show.
+        """
+        now = self._clock.now()
+        self._cloud.raise_desired(target)
+        again = self._raised is not None and self._raised.target == target and self._waits_for_members(now)
+        if not again:
+            self._raised = _Raised(target, now)
+            self._registry.note_capacity(self._policy.pool, f"from {current} to {target}", now=now)
+        return not again
+
+    def _terminate(self, instance: InstanceId) -> bool:
+        """Ask AWS once. The call is noted before it is made: after a crash here it counts as in doubt.
+
+        An instance that is busy is left in doubt as well, so that it is not asked for again at once.
+        """
         self._registry.note_terminate_call(instance, self._clock.now())
         try:
-            outcome = self._cloud.terminate(instance)
+            return self._cloud.terminate(instance) is not TerminateOutcome.BUSY
         except OutcomeUnknown:
             raise
         except CloudError:
             self._registry.note_terminate_call(instance, None)
             raise
-        if outcome is TerminateOutcome.BUSY:
-            self._registry.note_terminate_call(instance, None)
 
-    def _record(self, seen: Observation, todo: Plan, failures: dict[Action, CloudError]) -> None:
+    def _waits_for_members(self, now: datetime) -> bool:
+        return self._raised is not None and now - self._raised.at < SHOWS_WITHIN
+
+    def _record(self, seen: Observation, todo: Plan, outcome: "_Outcome") -> None:
         now = self._clock.now()
-        stuck = any(isinstance(action, RaiseDesired) for action in failures)
+        standing = () if self._untagged is None else (self._untagged[1],)
         self._registry.record_view(
             PoolView(
                 pool=self._policy.pool,
                 group=seen.group,
-                limited_by=Limit.AWS_ERRORS if stuck else todo.sizing.limited_by,
-                notices=(
-                    *todo.notices,
-                    *dict.fromkeys((*self._denied.values(), *map(_notice, failures.values()))),
+                limited_by=outcome.limited_by(todo),
+                notices=tuple(
+                    dict.fromkeys((*todo.notices, *standing, *map(_notice, outcome.failures.values())))
                 ),
                 last_pass_at=now,
                 last_attempt_at=now,
@@ -224,15 +252,17 @@ class Reconciler:
         """Whether to look again soon. What is stuck for long is no reason: AWS's calls are not for free."""
         now = self._clock.now()
         members = sum(look.member and not look.leaving for look in seen.instances.values())
-        raised = self._raised_at is not None and now - self._raised_at < SHOWS_WITHIN
-        return (raised and members < (seen.group.desired or 0)) or any(
+        awaited = self._waits_for_members(now) and members < (seen.group.desired or 0)
+        return awaited or any(
             instance.state in MOVING and now - instance.state_since < self._policy.boot_timeout
             for instance in after.values()
         )
 
-    def _tell(self, seen: Observation, todo: Plan, after: Known, waiting: int) -> None:
+    def _tell(self, seen: Observation, todo: Plan, outcome: "_Outcome", after: Known, waiting: int) -> None:
         count = _counter(after)
         sizing = todo.sizing
+        raised = any(isinstance(one, RaiseDesired) for one in todo.actions) and not outcome.stuck
+        limited_by = outcome.limited_by(todo)
         log.info(
             "pass.finished",
             pool=self._policy.pool,
@@ -243,10 +273,37 @@ class Reconciler:
             terminating=count(InstanceState.TERMINATING),
             waiting=waiting,
             desired=sizing.current,
-            scaling=f"{sizing.current} -> {sizing.target}" if sizing.target > sizing.current else None,
-            limited_by=sizing.limited_by.value if sizing.limited_by else None,
+            scaling=f"{sizing.current} -> {sizing.target}" if raised else None,
+            limited_by=limited_by.value if limited_by else None,
             actions=len(todo.actions),
+            failed=len(outcome.failures),
         )
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of a plan."""
+
+    changed: bool = False
+    """Something is different now, so that another pass may have more to do."""
+    failures: dict[Action, CloudError] = field(default_factory=dict)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether desired capacity could not be raised."""
+        return any(isinstance(action, RaiseDesired) for action in self.failures)
+
+    def limited_by(self, todo: Plan) -> Limit | None:
+        """Say what keeps the buffer from being met."""
+        return Limit.AWS_ERRORS if self.stuck else todo.sizing.limited_by
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """The last desired capacity that was written."""
+
+    target: int
+    at: datetime
 
 
 def _counter(instances: Known) -> Callable[[InstanceState], int]:

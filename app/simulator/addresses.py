@@ -57,7 +57,8 @@ class OneAddress:
 def addresses(network: str, port: int, *, one_address: bool = False) -> Addresses:
     """Return the way this machine allows, found out by binding the network's first address once.
 
-    Raises OSError when the port is taken, by something that listens on all addresses.
+    Where only 127.0.0.1 is up (macOS), or something listens on the port at all addresses, instances share
+    127.0.0.1 and have a port each. Raises OSError for anything else.
     """
     if one_address:
         return OneAddress()
@@ -67,7 +68,7 @@ def addresses(network: str, port: int, *, one_address: bool = False) -> Addresse
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((first, port))
     except OSError as error:
-        if error.errno == errno.EADDRNOTAVAIL:
+        if error.errno in {errno.EADDRNOTAVAIL, errno.EADDRINUSE}:
             return OneAddress()
         raise OSError(
             error.errno, f"workers cannot listen on {first}:{port}: {os.strerror(error.errno or 0)}"

@@ -14,13 +14,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from types import FrameType
+from threading import Event
 
 import urllib3
 
 HOST = "127.0.0.1"
-HOME = Path("var/trial")
 START_WITHIN = 60.0
+DEFAULT_BUFFER = 5
+KEPT = frozenset({"ORCHESTRATOR_BUFFER", "ORCHESTRATOR_LOG_FORMAT"})
+"""Of our settings, those that make sense in a trial; the others are for the real service."""
+
+stop = Event()
+"""Set when somebody wants the trial to end."""
 
 NEXT_STEPS = """
   EC2 Orchestrator is ready: {idle} idle instances wait for a project.
@@ -38,50 +43,56 @@ NEXT_STEPS = """
 """
 
 
-class Stopped(Exception):
-    """Somebody wants the trial to end."""
-
-
 def main() -> None:
     """Run both until Ctrl-C, and leave no process behind."""
     options = _options()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
-    for port in (options.port, options.cloud_port):
+        signal.signal(number, lambda *_: stop.set())
+    for port, option in ((options.port, "PORT"), (options.cloud_port, "CLOUD_PORT")):
         if _taken(port):
             sys.exit(
-                f"Port {port} of {HOST} is in use: end what holds it, or choose another: make run PORT=9192"
+                f"Port {port} of {HOST} is in use: end what holds it, or choose another: make run {option}=9192"
             )
+    home = Path("var/trial") / str(options.port)
     shutil.rmtree(
-        HOME, ignore_errors=True
+        home, ignore_errors=True
     )  # its cloud is gone since the last trial, so nothing in it is true
     children: list[subprocess.Popen[bytes]] = []
     try:
-        _run(options, children)
-    except Stopped:
-        print("\nStopping ...", flush=True)
+        problem = _run(options, home, children)
     finally:
+        print("\nStopping: the pass in hand is finished first ...", flush=True)
         for child in reversed(children):
             _end(child)
+    sys.exit(problem)
 
 
-def _run(options: argparse.Namespace, children: list[subprocess.Popen[bytes]]) -> None:
-    buffer = int(os.environ.get("ORCHESTRATOR_BUFFER") or 5)
+def _run(options: argparse.Namespace, home: Path, children: list[subprocess.Popen[bytes]]) -> str | None:
+    """Start both, and return when one has ended or somebody wants so: what went wrong, or None."""
+    buffer = _buffer(os.environ)
     cloud, service = f"http://{HOST}:{options.cloud_port}", f"http://{HOST}:{options.port}"
     print("Starting the simulated cloud ...", flush=True)
-    simulator = [sys.executable, "-m", "app.simulator", "--bind", f"{HOST}:{options.cloud_port}"]
-    children.append(_start([*simulator, "--worker", options.worker], _quiet(os.environ)))
-    _wait(lambda: _get(f"{cloud}/_cloud/healthz") is not None, children)
+    simulator = [
+        *(sys.executable, "-m", "app.simulator", "--bind", f"{HOST}:{options.cloud_port}"),
+        *("--max", str(max(20, 4 * buffer)), "--worker", options.worker),
+    ]
+    children.append(_start(simulator, _quiet(os.environ)))
+    if problem := _wait(lambda: _get(f"{cloud}/_cloud/healthz") is not None, children):
+        return problem
     print("Starting the orchestrator ...", flush=True)
     gunicorn = [sys.executable, "-m", "gunicorn", "wsgi:app"]
-    children.append(_start(gunicorn, _service_environment(os.environ, cloud, options.port)))
-    _wait(lambda: _get(f"{service}/healthz") is not None, children)
+    children.append(_start(gunicorn, _service_environment(os.environ, cloud, options.port, home)))
+    if problem := _wait(lambda: _get(f"{service}/healthz") is not None, children):
+        return problem
     print(f"Filling the buffer: {buffer} instances boot ...", flush=True)
-    _wait(lambda: _idle(service) >= buffer, children, look_every=1.0)
-    print(NEXT_STEPS.format(idle=_idle(service), url=f"http://localhost:{options.port}"), flush=True)
-    while all(child.poll() is None for child in children):
-        time.sleep(0.2)
-    raise SystemExit("One of the two processes ended by itself: see above.")
+    if problem := _wait(lambda: _idle(service) >= buffer, children, look_every=1.0):
+        return problem
+    if not stop.is_set():
+        print(NEXT_STEPS.format(idle=buffer, url=f"http://localhost:{options.port}"), flush=True)
+    while not stop.wait(0.2):
+        if any(child.poll() is not None for child in children):
+            return "One of the two processes ended by itself: see above."
+    return None
 
 
 def _options() -> argparse.Namespace:
@@ -92,12 +103,25 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _buffer(environment: Mapping[str, str]) -> int:
+    text = environment.get("ORCHESTRATOR_BUFFER") or str(DEFAULT_BUFFER)
+    if not text.isdecimal() or not 0 < int(text) <= 100:  # noqa: PLR2004 - one machine plays them all
+        sys.exit(f"ORCHESTRATOR_BUFFER={text!r}: a trial takes a number from 1 to 100.")
+    return int(text)
+
+
 def _quiet(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out all that could lead to a real AWS account."""
-    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    """Leave out all that could lead to a real AWS account, out of this machine, or to another set-up."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name in KEPT or not name.upper().startswith(("AWS_", "ORCHESTRATOR_", "GUNICORN_"))
+    }
+    kept = {name: value for name, value in kept.items() if not name.upper().endswith("_PROXY")}
+    return {**kept, "no_proxy": "*"}
 
 
-def _service_environment(environment: Mapping[str, str], cloud: str, port: int) -> dict[str, str]:
+def _service_environment(environment: Mapping[str, str], cloud: str, port: int, home: Path) -> dict[str, str]:
     return {
         **_quiet(environment),
         "AWS_ACCESS_KEY": "simulated",
@@ -110,7 +134,7 @@ def _service_environment(environment: Mapping[str, str], cloud: str, port: int) 
         "ORCHESTRATOR_ENV_FILE": "",  # a .env is for the real service
         "ORCHESTRATOR_ASG_NAME": "vscode-asg",
         "ORCHESTRATOR_BIND": f"{HOST}:{port}",
-        "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{HOME}/orchestrator.db",
+        "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{home}/orchestrator.db",
     }
 
 
@@ -130,14 +154,16 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _wait(
     ready: Callable[[], bool], children: Sequence[subprocess.Popen[bytes]], look_every: float = 0.2
-) -> None:
+) -> str | None:
+    """Return when it is ready or somebody wants to stop; otherwise say what is wrong."""
     deadline = time.monotonic() + START_WITHIN
-    while not ready():
+    while not stop.is_set() and not ready():
         if any(child.poll() is not None for child in children):
-            raise SystemExit("It did not start: see above.")
+            return "It did not start: see above."
         if time.monotonic() > deadline:
-            raise SystemExit(f"It was not ready within {START_WITHIN:.0f} seconds: see above.")
-        time.sleep(look_every)
+            return f"It was not ready within {START_WITHIN:.0f} seconds: see above."
+        stop.wait(look_every)
+    return None
 
 
 def _get(url: str) -> urllib3.BaseHTTPResponse | None:
@@ -156,10 +182,6 @@ def _idle(service: str) -> int:
 def _taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise Stopped
 
 
 if __name__ == "__main__":

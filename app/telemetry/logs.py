@@ -20,7 +20,11 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
     """Send every log line of this process to standard output; `auto` is for people only on a terminal."""
     people = sys.stdout.isatty() if log_format == "auto" else log_format == "console"
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), sort_keys=False)
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(),
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,  # a rich one shows variables: keys, tokens
+        )
         if people
         else structlog.processors.JSONRenderer()
     )

@@ -5,6 +5,7 @@ from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
 from app.domain.errors import (
+    Forbidden,
     InstanceNotFound,
     InvalidInput,
     OrchestratorError,
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 STATUS: dict[type[OrchestratorError], int] = {
     InvalidInput: 400,
     Unauthenticated: 401,
+    Forbidden: 403,
     InstanceNotFound: 404,
     PoolExhausted: 503,
     RegistryUnavailable: 503,
@@ -42,15 +44,15 @@ def problem(status: int, *, code: str, title: str, detail: str, **more: object) 
 
 def register(app: Flask) -> None:
     """Answer every error as a problem: ours, the framework's, and bugs, which leak nothing."""
-    app.register_error_handler(OrchestratorError, _ours)
-    app.register_error_handler(HTTPException, _https)
-    app.register_error_handler(Exception, _bug)
+    app.register_error_handler(OrchestratorError, _domain_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _crash)
 
 
-def _ours(error: OrchestratorError) -> Response:
+def _domain_error(error: OrchestratorError) -> Response:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
     if status is None:
-        return _bug(error)
+        return _crash(error)
     answer = problem(status, code=error.code, title=error.title(), detail=error.detail)
     if isinstance(error, PoolExhausted):
         answer.headers["Retry-After"] = str(int(error.retry_after.total_seconds()))
@@ -62,7 +64,7 @@ def _ours(error: OrchestratorError) -> Response:
     return answer
 
 
-def _https(error: HTTPException) -> Response:
+def _http_error(error: HTTPException) -> Response:
     title = error.name
     answer = problem(
         error.code or 500,
@@ -76,7 +78,7 @@ def _https(error: HTTPException) -> Response:
     return answer
 
 
-def _bug(error: Exception) -> Response:
+def _crash(error: Exception) -> Response:
     log.error("request.crashed", exc_info=error)
     return problem(
         500,

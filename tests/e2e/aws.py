@@ -63,9 +63,10 @@ class Aws(SimulatedCloud):
         group: dict[str, Any] = self.state()["group"]
         return group
 
-    def members(self) -> dict[str, dict[str, Any]]:
-        """The group's instances, by id."""
-        return {one["id"]: one for one in self.state()["instances"] if one["lifecycle"] is not None}
+    def members(self, lifecycle: str | None = None) -> dict[str, dict[str, Any]]:
+        """The group's instances, by id; those in one lifecycle state where it is named."""
+        found = self.state()["instances"]
+        return {one["id"]: one for one in found if one["lifecycle"] and lifecycle in {None, one["lifecycle"]}}
 
     def record(self, *actions: str) -> list[dict[str, Any]]:
         """The AWS calls so far that succeeded, oldest first; of these actions alone where any are named."""

@@ -1,61 +1,64 @@
-"""A cloud and a service that many tests share, and makers of fresh ones."""
+"""What several tests of this folder share: starting a service takes seconds, and many need no fresh one."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from tests.e2e.aws import Aws
 from tests.e2e.processes import Service
 
-MakeCloud = Callable[..., Aws]
-MakeService = Callable[..., Service]
 
+@dataclass(frozen=True)
+class Pool:
+    """A cloud, and a service that runs on it."""
 
-@pytest.fixture
-def a_cloud() -> Iterator[MakeCloud]:
-    """Start clouds; they end with the test."""
-    with ExitStack() as ends:
-        yield lambda **changes: ends.enter_context(Aws(**changes))
-
-
-@pytest.fixture
-def a_service(tmp_path: Path) -> Iterator[MakeService]:
-    """Start services on one database; they end with the test."""
-    with ExitStack() as ends:
-
-        def start(cloud: Aws, **settings: str) -> Service:
-            return ends.enter_context(Service(tmp_path / "registry.db", {**cloud.settings, **settings}))
-
-        yield start
+    cloud: Aws
+    service: Service
 
 
 @pytest.fixture(scope="session")
-def _shared_cloud() -> Iterator[Aws]:
-    with Aws() as cloud:
-        yield cloud
-
-
-@pytest.fixture(scope="session")
-def _shared_service(_shared_cloud: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    database = tmp_path_factory.mktemp("shared") / "registry.db"
-    settings = {**_shared_cloud.settings, "ORCHESTRATOR_POLL_INTERVAL": "1"}
-    with Service(database, settings) as service:
-        yield service
-
-
-@pytest.fixture
-def cloud(_shared_cloud: Aws) -> Iterator[Aws]:
-    """The shared cloud, without faults before and after."""
-    yield _shared_cloud
-    _shared_cloud.lift_faults()
-    _shared_cloud.control("POST", "workers", mode="up")
-    _shared_cloud.control("PATCH", "group", boot_seconds=_shared_cloud.config.boot_seconds)
+def _pools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pool, Pool]]:
+    """A pool with a pass a second and real pages, and one that polls once an hour; they start together."""
+    databases = tmp_path_factory.mktemp("pools")
+    with Aws() as often, Aws(worker="none") as rarely:
+        every_second = {**often.settings, "ORCHESTRATOR_POLL_INTERVAL": "1"}
+        every_hour = {**rarely.settings, "ORCHESTRATOR_POLL_INTERVAL": "3600"}
+        with (
+            Service(databases / "often.db", every_second) as first,
+            Service(databases / "rarely.db", every_hour) as second,
+        ):
+            for service in (first, second):
+                service.launch()
+            for service in (first, second):
+                service.await_answer()
+            yield Pool(often, first), Pool(rarely, second)
 
 
 @pytest.fixture
-def service(cloud: Aws, _shared_service: Service) -> Service:  # noqa: ARG001 - mends the cloud afterwards
-    """The shared service with five idle instances, and with those that earlier tests took."""
-    _shared_service.settled(idle=5)
-    return _shared_service
+def cloud(_pools: tuple[Pool, Pool]) -> Iterator[Aws]:
+    """The cloud of `service`, without faults before and after."""
+    cloud = _pools[0].cloud
+    yield cloud
+    cloud.lift_faults()
+    cloud.control("POST", "workers", mode="up")
+    cloud.control("PATCH", "group", boot_seconds=cloud.config.boot_seconds)
+
+
+@pytest.fixture
+def service(cloud: Aws, _pools: tuple[Pool, Pool]) -> Service:
+    """A service with a pass a second and five idle instances, beside those that earlier tests took."""
+    service = _pools[0].service
+    service.settled(idle=5)
+    return service
+
+
+@pytest.fixture
+def hourly(_pools: tuple[Pool, Pool]) -> Iterator[Pool]:
+    """A pool whose service polls once an hour: what happens soon was not the poll."""
+    pool = _pools[1]
+    if not pool.service.running:
+        pool.service.start()
+    pool.service.settled(idle=5)
+    yield pool
+    pool.cloud.lift_faults()

@@ -1,5 +1,6 @@
-"""Real processes: the service under gunicorn, the scheduler, the trial; what they answer and what they say."""
+"""Real processes: the service under gunicorn, the scheduler, the trial; what they answer and say."""
 
+import itertools
 import json
 import os
 import signal
@@ -50,10 +51,10 @@ class Program:
     Its output is read through pipes, which its children inherit: the pipes end when the last of them does.
     """
 
-    def __init__(self, *command: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, *command: str, settings: Mapping[str, str], folder: Path = ROOT) -> None:
         self._process = subprocess.Popen(
             [sys.executable, *command],
-            cwd=ROOT,
+            cwd=folder,
             env=environment(settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -65,6 +66,7 @@ class Program:
         assert self._process.stderr
         self.output: list[str] = []
         self.errors: list[str] = []
+        self._logs: list[dict[str, Any]] = []
         self._readers = [
             _reader(self._process.stdout, self.output),
             _reader(self._process.stderr, self.errors),
@@ -93,7 +95,8 @@ class Program:
     @property
     def logs(self) -> list[dict[str, Any]]:
         """The lines of standard output; each must be JSON."""
-        return [json.loads(line) for line in tuple(self.output)]
+        self._logs.extend(json.loads(line) for line in self.output[len(self._logs) :])
+        return self._logs
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -112,7 +115,10 @@ class Program:
 
 
 class Service:
-    """One installation: a database, a port, settings; started and ended as often as one likes."""
+    """One installation: a database, a port, settings; started and ended as often as one likes.
+
+    A context manager: what was started in the block is ended with it.
+    """
 
     def __init__(self, database: Path, settings: Mapping[str, str]) -> None:
         self.port = a_free_port()
@@ -127,13 +133,16 @@ class Service:
         self.http = httpx.Client(trust_env=False)
 
     def __enter__(self) -> Self:
-        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._runs[-1].running:
+        if self.running:
             self.kill9()
         self.http.close()
+
+    @property
+    def running(self) -> bool:
+        return bool(self._runs) and self.program.running
 
     @property
     def program(self) -> Program:
@@ -150,7 +159,14 @@ class Service:
 
     def start(self) -> None:
         """Return when it answers."""
+        self.launch()
+        self.await_answer()
+
+    def launch(self) -> None:
+        """Start it, and return at once."""
         self._runs.append(Program("-m", "gunicorn", "wsgi:app", settings=self.settings))
+
+    def await_answer(self) -> None:
         self.http.close()  # no connection to a killed process is left to stumble over
         self.http = httpx.Client(base_url=self.url, timeout=DEADLINE, trust_env=False)
         until(self._answers, within=DEADLINE, what=f"the service to answer: {self.program.said}")
@@ -160,6 +176,7 @@ class Service:
 
     def terminate(self) -> int:
         """Ask it to end; the exit code, once no process of it is left."""
+        self.http.close()  # it would wait a moment for what a client may still send on an open connection
         self.program.signal(signal.SIGTERM)
         return self.program.exit_code()
 
@@ -192,16 +209,24 @@ class Service:
         used = self.machines("allocated").values()
         return {machine["assignedProject"]: machine["machineId"] for machine in used}
 
-    def settled(self, idle: int = 5, *, used: int | None = None) -> dict[str, Any]:
+    def settled(self, idle: int = 5, *, used: int | None = None, within: float = DEADLINE) -> dict[str, Any]:
         """The status, once so many are idle and nothing is on its way in or out."""
+        status: dict[str, Any] = {}
+        looks = itertools.count()
 
-        def at_rest() -> dict[str, Any] | None:
-            status = self.status()
+        def at_rest() -> bool:
+            if next(looks) % 5:  # each look costs the service some work, which it would rather do
+                return False
+            status.update(self.status())
             moving = status["bootingMachines"] + status["terminatingMachines"]
-            rests = status["idleMachines"] == idle and not moving and used in {None, status["usedMachines"]}
-            return status if rests else None
+            return status["idleMachines"] == idle and not moving and used in {None, status["usedMachines"]}
 
-        return until(at_rest, within=DEADLINE, what=f"{idle} idle and nothing moving")
+        try:
+            until(at_rest, within=within)
+        except AssertionError:
+            del status["machines"]
+            raise AssertionError(f"wanted {idle} idle, {used} used, none moving; found {status}") from None
+        return status
 
     def _answers(self) -> bool:
         if not self.program.running:

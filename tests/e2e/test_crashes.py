@@ -1,125 +1,171 @@
-"""kill -9 at any moment: what was answered is kept, and what was decided is done after the restart."""
+"""kill -9 at any moment: what was answered is kept, and what was decided is done after the restart.
 
+The story is told once, in rounds; each test looks at one side of it. In every round an instance is destroyed,
+then threads claim for new projects, and in the middle of that every process of the service is killed.
+"""
+
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.e2e.aws import DECREMENT, TERMINATE, Aws
-from tests.e2e.conftest import MakeCloud, MakeService
 from tests.e2e.processes import DEADLINE, Service
 from tests.waiting import until
 
+BUFFER = 20
 CALLERS = 4
-KILL_AFTER = (0, 1, 7, 13, 4)
-"""Kill when so many claims of the round have been answered: one round each."""
+CLAIMS = 4  # of each caller in a round: nobody asks in vain, which would count as demand
+PATIENCE = 60.0
+"""A kill between the note of a terminate call and the call leaves it in doubt, for half a minute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One way to be killed."""
+
+    after: int
+    """So many claims of the round have been answered."""
+    fault: dict[str, Any]
+    """What befalls AWS's calls from before the destroy on."""
+    reached: Callable[[Aws, Service], bool] = lambda _cloud, _service: True
+    """How far the destroy has got before the claims begin."""
+
+
+def called(cloud: Aws, service: Service) -> bool:
+    """AWS has a terminate call that it has not answered yet."""
+    del service
+    calls = cloud.calls.as_json()["calls"]
+    return any(call["action"] == TERMINATE and call["outcome"] == "under way" for call in calls)
+
+
+def refused(cloud: Aws, service: Service) -> bool:
+    """AWS has refused, and the service knows it."""
+    del cloud
+    return any(line["event"] == "action.failed" for line in service.program.logs)
+
+
+SLOW_LOOK = {"kind": "delay", "action": "DescribeAutoScalingGroups", "seconds": 2.0}
+"""A pass that begins now does not get to its calls before the kill."""
+SLOW_END = {"kind": "delay", "action": TERMINATE, "seconds": 1.0}
+"""The kill comes while AWS is at it."""
+REFUSAL = {"kind": "error", "action": TERMINATE, "code": "Throttling", "status": 400}
+"""A refusal for certain: the service need not wait in doubt before it asks again."""
+
+ROUNDS = (
+    Round(after=0, fault=SLOW_LOOK),
+    Round(after=1, fault=REFUSAL, reached=refused),
+    Round(after=9, fault=SLOW_END, reached=called),
+    Round(after=13, fault=SLOW_LOOK),
+    Round(after=4, fault=REFUSAL, reached=refused),
+)
 
 
 @dataclass
-class Callers:
-    """Threads that claim for new projects, one after the other, until the service is gone."""
+class Story:
+    """What was answered, and what the service knew after each restart."""
 
+    cloud: Aws
     service: Service
     given: dict[str, str] = field(default_factory=dict)
-    """The instance that each answered project was told, over all rounds."""
+    """The instance that each project was told."""
+    destroyed: dict[str, str] = field(default_factory=dict)
+    """The instance of each project whose destroy was answered."""
+    before: list[dict[str, str]] = field(default_factory=list)
+    """`given`, at each kill."""
+    after: list[dict[str, str]] = field(default_factory=list)
+    """Who held what, after each restart."""
     answered: int = 0
-    over: Event = field(default_factory=Event)
+    enough: Event = field(default_factory=Event)
 
-    def round(self, number: int, *, kill_after: int) -> None:
-        """Claim, and kill the service in the middle of it."""
+    def play(self, number: int, how: Round) -> None:
+        """Live through one round, to the restart."""
+        until(lambda: self.service.status()["idleMachines"] == BUFFER, within=PATIENCE, what="a full buffer")
+        self._destroy_one(f"round{number}-destroyed", how)
+        self._claim_and_kill(f"round{number}-caller", how)
+        self.before.append(dict(self.given))
+        self.cloud.lift_faults()
+        self.service.start()
+        self.after.append(self.service.holders())
+
+    def _destroy_one(self, project: str, how: Round) -> None:
+        machine = self.service.allocate(project)["machineId"]
+        self.cloud.fault(**how.fault)
+        assert self.service.destroy(machine).status_code == 200
+        self.destroyed[project] = machine
+        until(lambda: how.reached(self.cloud, self.service), within=DEADLINE, what="the destroy to get on")
+        self.cloud.fault(**SLOW_LOOK)
+
+    def _claim_and_kill(self, name: str, how: Round) -> None:
         self.answered = 0
-        self.over.clear()
+        self.enough.clear()
         with ThreadPoolExecutor(CALLERS) as threads:
-            calls = [threads.submit(self._claim, f"round{number}-caller{one}") for one in range(CALLERS)]
-            try:
-                until(lambda: self.answered >= kill_after, within=DEADLINE, what=f"{kill_after} answers")
-                self.service.kill9()
-            finally:
-                self.over.set()
+            calls = [threads.submit(self._claim, f"{name}{one}", how.after) for one in range(CALLERS)]
+            self.enough.wait(timeout=DEADLINE if how.after else 0)
+            self.service.kill9()
         for call in calls:
             call.result()
 
-    def _claim(self, name: str) -> None:
-        for turn in range(1_000):
-            if self.over.is_set():
-                return
+    def _claim(self, name: str, enough: int) -> None:
+        for turn in range(CLAIMS):
             project = f"{name}-{turn}"
             try:
-                answer = self.service.get(project)
+                self.given[project] = self.service.allocate(project)["machineId"]
             except httpx.TransportError:
                 return
-            if answer.status_code == 200:
-                self.given[project] = answer.json()["machineId"]
             self.answered += 1
+            if self.answered >= enough:
+                self.enough.set()
 
 
-def test_no_answered_claim_is_lost_however_often_the_service_is_killed(
-    a_cloud: MakeCloud, a_service: MakeService
-) -> None:
-    cloud = a_cloud(worker="none", max_size=150, desired=20, boot_seconds=0.1)
-    service = a_service(cloud, ORCHESTRATOR_BUFFER="20", ORCHESTRATOR_POLL_INTERVAL="1")
-    callers = Callers(service)
-    for number, kill_after in enumerate(KILL_AFTER):
-        service.settled(idle=20)
-        callers.round(number, kill_after=kill_after)
-        service.start()
-        holders = service.holders()
-        assert callers.given.items() <= holders.items()
-        assert len(set(holders.values())) == len(holders)
-    assert len(callers.given) >= sum(KILL_AFTER)
-    service.settled(idle=20, used=len(service.holders()))
-    for project, machine in callers.given.items():
-        assert service.allocate(project)["machineId"] == machine
-    assert cloud.lowered() == []
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with Aws(worker="none", max_size=200, desired=BUFFER, boot_seconds=0.1) as cloud:
+        settings = {**cloud.settings, "ORCHESTRATOR_BUFFER": str(BUFFER)}
+        with Service(tmp_path_factory.mktemp("crashes") / "registry.db", settings) as service:
+            service.start()
+            story = Story(cloud, service)
+            for number, how in enumerate(ROUNDS):
+                story.play(number, how)
+            service.settled(idle=BUFFER, within=PATIENCE)
+            yield story
 
 
-def endings(cloud: Aws, machine: str) -> list[dict[str, str]]:
-    """The terminate calls for one instance that AWS carried out."""
-    return [call["params"] for call in cloud.record(TERMINATE) if call["params"]["InstanceId"] == machine]
+def test_no_answered_claim_is_lost(story: Story) -> None:
+    assert len(story.given) >= sum(how.after for how in ROUNDS)
+    for before, after in zip(story.before, story.after, strict=True):
+        assert before.items() <= after.items()
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(
-            {"kind": "error", "code": "ServiceUnavailable", "status": 503}, id="aws-refuses-the-call"
-        ),
-        pytest.param({"kind": "delay", "seconds": 1.0}, id="the-call-is-under-way"),
-    ],
-)
-def test_a_destroy_that_was_answered_is_done_once_after_a_kill(
-    fault: dict[str, object], a_cloud: MakeCloud, a_service: MakeService
-) -> None:
-    cloud = a_cloud(worker="none")
-    service = a_service(cloud, ORCHESTRATOR_POLL_INTERVAL="1")
-    service.settled(idle=5)
-    machine = service.allocate("short-lived")["machineId"]
-    service.settled(idle=5, used=1)
-    cloud.fault(action=TERMINATE, **fault)
-    assert service.destroy(machine).status_code == 200
-    until(lambda: TERMINATE in cloud.calls.as_json()["counts"], what="a call to AWS")
-    service.kill9()
-    cloud.lift_faults()
-    service.start()
-    until(lambda: machine not in cloud.members(), within=DEADLINE, what="the instance to leave the group")
-    service.settled(idle=5, used=0)
-    assert [call[DECREMENT] for call in endings(cloud, machine)] == ["true"]
-    assert cloud.group()["desired"] == 5
+def test_the_same_project_still_gets_the_same_instance(story: Story) -> None:
+    for project, machine in story.given.items():
+        assert story.service.allocate(project)["machineId"] == machine
 
 
-def test_a_destroy_that_was_answered_just_before_a_kill_is_done_after_it(
-    a_cloud: MakeCloud, a_service: MakeService
-) -> None:
-    cloud = a_cloud(worker="none", desired=5)
-    service = a_service(cloud, ORCHESTRATOR_POLL_INTERVAL="3600")
-    machine = min(service.settled(idle=5)["machines"], key=lambda one: one["machineId"])["machineId"]
-    cloud.fault(kind="delay", seconds=2.0)  # whatever the woken pass does first, it does not get to the call
-    assert service.destroy(machine).status_code == 200
-    service.kill9()
-    cloud.lift_faults()
-    assert endings(cloud, machine) == []
-    service.start()
-    until(lambda: machine not in cloud.members(), within=DEADLINE, what="the instance to leave the group")
-    assert [call[DECREMENT] for call in endings(cloud, machine)] == ["true"]
+def test_no_instance_is_ever_handed_out_twice(story: Story) -> None:
+    handed_out = [*story.after[-1].values(), *story.destroyed.values()]
+    assert len(handed_out) == len(set(handed_out))
+
+
+def test_every_destroyed_instance_is_terminated(story: Story) -> None:
+    assert not set(story.destroyed.values()) & set(story.cloud.members())
+
+
+def test_every_destroyed_instance_lowers_desired_capacity_exactly_once(story: Story) -> None:
+    ends = [call["params"] for call in story.cloud.record(TERMINATE)]
+    lowered = [end["InstanceId"] for end in ends if end[DECREMENT] == "true"]
+    assert sorted(lowered) == sorted(story.destroyed.values())
+
+
+def test_the_buffer_is_full_again_and_nothing_is_left_over(story: Story) -> None:
+    used = len(story.service.holders())
+    assert story.service.status()["idleMachines"] == BUFFER
+    assert story.cloud.group()["desired"] == len(story.cloud.members()) == used + BUFFER
+
+
+def test_desired_capacity_is_never_set_to_less(story: Story) -> None:
+    assert story.cloud.lowered() == []

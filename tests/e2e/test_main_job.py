@@ -1,9 +1,8 @@
-"""The main job, as a user sees it: ask with a project's name, get an instance that serves, and a full buffer."""
+"""The main job, as a user sees it: a project's name gets an instance that serves; the buffer stays full."""
 
 import httpx
 
 from tests.e2e.aws import Aws
-from tests.e2e.conftest import MakeCloud, MakeService
 from tests.e2e.processes import Service
 from tests.waiting import until
 
@@ -14,12 +13,14 @@ def page(url: str) -> str:
     return answer.text
 
 
-def test_an_empty_group_becomes_five_idle_instances(a_cloud: MakeCloud, a_service: MakeService) -> None:
-    cloud = a_cloud()
-    assert cloud.members() == {}
-    service = a_service(cloud)
-    service.settled(idle=5, used=0)
-    assert sorted(service.machines("idle")) == sorted(cloud.members())
+def test_an_empty_group_becomes_five_idle_instances(cloud: Aws, service: Service) -> None:
+    """The original's defect 8: it scaled only inside a claim, so that there was no first fill."""
+    assert cloud.config.desired == service.passes[0]["found"] == 0
+    assert any((one["idle"], one["used"]) == (5, 0) for one in service.passes)
+
+
+def test_status_lists_the_groups_instances(cloud: Aws, service: Service) -> None:
+    assert sorted(service.machines()) == sorted(cloud.members())
 
 
 def test_a_claim_answers_with_an_address_that_serves(service: Service) -> None:

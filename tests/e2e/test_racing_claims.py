@@ -1,4 +1,4 @@
-"""Many ask at once: nobody shares an instance, nobody gets two, and who gets none is told when to ask again."""
+"""Many ask at once: nobody shares, nobody gets two, and who gets none is told when to ask again."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +21,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with Aws(desired=INSTANCES, max_size=INSTANCES, worker="none") as cloud:
         database = tmp_path_factory.mktemp("crowded") / "registry.db"
         with Service(database, {**cloud.settings, "ORCHESTRATOR_BUFFER": str(INSTANCES)}) as service:
+            service.start()
             service.settled(idle=INSTANCES)
             yield service
 

@@ -3,14 +3,16 @@
 import json
 import signal
 import socket
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from tests.e2e.aws import SET_DESIRED
-from tests.e2e.conftest import MakeCloud, MakeService
-from tests.e2e.processes import DEADLINE, HOST, Program, Service, listens
+from tests.e2e.aws import SET_DESIRED, Aws
+from tests.e2e.processes import DEADLINE, HOST, Service
 from tests.waiting import until
+
+RARELY = {"ORCHESTRATOR_POLL_INTERVAL": "3600"}
 
 
 class HalfSent:
@@ -33,47 +35,44 @@ class HalfSent:
             return answer.read().partition("\n")[0]
 
 
-def test_a_request_in_flight_is_answered(a_cloud: MakeCloud, a_service: MakeService) -> None:
-    service = a_service(a_cloud(worker="none"))
-    service.settled(idle=5)
-    asked = HalfSent(service, next(iter(service.machines())))
-    service.program.signal(signal.SIGTERM)
-    until(lambda: not listens(service.port), what="the door to close")
-    assert " 200 " in asked.answer()
-    assert service.program.exit_code() == 0
+@dataclass(frozen=True)
+class Ended:
+    """How a service ended that got SIGTERM in the middle of a pass and of a request."""
+
+    answer: str
+    exit_code: int
+    errors: list[str]
+    passes: list[dict[str, Any]]
+    sizes: list[int]
 
 
-def test_the_pass_in_hand_is_finished(a_cloud: MakeCloud, a_service: MakeService) -> None:
-    cloud = a_cloud(worker="none")
-    service = a_service(cloud, ORCHESTRATOR_POLL_INTERVAL="3600")
-    service.settled(idle=5)
-    cloud.fault(kind="delay", action=SET_DESIRED, seconds=1.5)
-    service.allocate("late")
-    until(lambda: cloud.calls.as_json()["counts"][SET_DESIRED] == 2, what="the top-up to be under way")
-    assert service.terminate() == 0
-    assert service.passes[-1]["scaling"] == "5 -> 6"
-    assert cloud.sizes() == [0, 5, 6]
-
-
-def test_open_connections_do_not_hold_it_up(a_cloud: MakeCloud, a_service: MakeService) -> None:
-    service = a_service(a_cloud(), ORCHESTRATOR_POLLER="off")
-    with socket.create_connection((HOST, service.port)):
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    database = tmp_path_factory.mktemp("shutdown") / "registry.db"
+    with Aws(worker="none") as cloud, Service(database, {**cloud.settings, **RARELY}) as service:
+        service.start()
+        service.settled(idle=5)
+        cloud.fault(kind="delay", action=SET_DESIRED, seconds=1.5)
+        machine = service.allocate("the-last-one")["machineId"]
+        asked = HalfSent(service, machine)
+        until(lambda: cloud.calls.as_json()["counts"][SET_DESIRED] == 2, what="the top-up to be under way")
         service.program.signal(signal.SIGTERM)
-        assert service.program.exit_code(within=10) == 0
-    assert not service.program.errors
+        until(lambda: any("Handling signal: term" in line["event"] for line in service.program.logs))
+        answer = asked.answer()
+        code = service.terminate()
+        return Ended(answer, code, service.program.errors, service.passes, cloud.sizes())
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_the_scheduler_ends_after_the_pass_in_hand(
-    ending: signal.Signals, a_cloud: MakeCloud, tmp_path: Path
-) -> None:
-    cloud = a_cloud(worker="none")
-    settings = {**cloud.settings, "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/registry.db"}
-    cloud.fault(kind="delay", action=SET_DESIRED, seconds=1.0)
-    with Program("scheduler.py", settings=settings) as scheduler:
-        until(lambda: SET_DESIRED in cloud.calls.as_json()["counts"], within=DEADLINE, what="a pass")
-        scheduler.signal(ending)
-        assert scheduler.exit_code() == 0
-        events = [line["event"] for line in scheduler.logs]
-    assert events == ["poller.started", "pass.finished", "poller.stopped"]
-    assert cloud.sizes() == [0, 5]
+def test_a_request_in_flight_is_answered(ended: Ended) -> None:
+    assert " 200 " in ended.answer
+
+
+def test_the_pass_in_hand_is_finished(ended: Ended) -> None:
+    assert "5 -> 6" in {line["scaling"] for line in ended.passes}
+    assert ended.sizes[:3] == [0, 5, 6]
+
+
+def test_it_exits_without_a_complaint_and_no_process_is_left(ended: Ended) -> None:
+    """The exit code was waited for together with the pipes that all its processes hold."""
+    assert ended.exit_code == 0
+    assert ended.errors == []

@@ -101,8 +101,8 @@ def test_any_world_has_a_plan_and_always_the_same_one(world: World, ready: froze
 def test_the_order_in_which_things_are_listed_decides_nothing(world: World) -> None:
     turned = replace(
         world,
-        seen=replace(world.seen, instances=dict(reversed(world.seen.instances.items()))),
-        known=dict(reversed(world.known.items())),
+        seen=replace(world.seen, instances=dict(reversed(list(world.seen.instances.items())))),
+        known=dict(reversed(list(world.known.items()))),
     )
 
     assert set(decide(turned).actions) == set(decide(world).actions)
@@ -253,9 +253,7 @@ def test_a_plan_moves_an_instance_at_most_once(world: World) -> None:
 
 @given(worlds(orderly=False))
 def test_what_a_plan_moves_it_does_not_terminate_in_the_same_breath(world: World) -> None:
-    moved = {
-        subject_of(action) for action in decide(world).actions if isinstance(action, StateChange)
-    }
+    moved = {subject_of(action) for action in decide(world).actions if isinstance(action, StateChange)}
 
     assert moved.isdisjoint(action.instance for action in actions_of(Terminate, world))
 
@@ -290,9 +288,7 @@ class Pool:
             complete=True,
         )
         living = {
-            identity: one
-            for identity, one in self.known.items()
-            if one.state is not InstanceState.TERMINATED
+            identity: one for identity, one in self.known.items() if one.state is not InstanceState.TERMINATED
         }
         decided = plan(seen, living, 0, self.policy, self.now)
         for action in decided.actions:
@@ -325,6 +321,17 @@ class Pool:
 
     def _apply(self, action: Action) -> None:
         match action:
+            case RaiseDesired(_, target):
+                self.desired = target
+            case Terminate(instance):
+                if self.looks[instance].lifecycle is not Lifecycle.PENDING:  # AWS would say that it is busy
+                    self._leave(instance, Lifecycle.LEAVING, Power.ENDING)
+                    self.desired = max(self.desired - 1, self.min_size)
+            case _:
+                self._note(action)
+
+    def _note(self, action: Action) -> None:
+        match action:
             case Discover(seen):
                 self.known[seen.id] = an_instance(id=seen.id, state_since=self.now)
             case MarkIdle(instance, address, port):
@@ -339,12 +346,6 @@ class Pool:
                 self._move(instance, InstanceState.TERMINATED, end_reason=reason)
             case TagAllocation(instance):
                 self.known[instance] = replace(self.known[instance], tagged=True)
-            case RaiseDesired(_, target):
-                self.desired = target
-            case Terminate(instance):
-                if self.looks[instance].lifecycle is not Lifecycle.PENDING:  # AWS would say that it is busy
-                    self._leave(instance, Lifecycle.LEAVING, Power.ENDING)
-                    self.desired = max(self.desired - 1, self.min_size)
 
     def _move(self, instance: InstanceId, to: InstanceState, **fields: object) -> None:
         record = self.known[instance]
@@ -371,7 +372,14 @@ def pools(draw: st.DrawFn) -> Pool:
         if shown != "nowhere":
             pool.looks[identity] = replace(a_look(id=identity), **_SHOWN[shown])  # type: ignore[arg-type]
         if draw(st.booleans()) or shown in {"nowhere", "terminated"}:
-            pool.known[identity] = draw(records(identity))
+            record = draw(records(identity))
+            if (
+                record.end_reason is not None
+                and not record.end_reason.ours
+                and shown in {"in service", "pending"}
+            ):
+                record = replace(record, end_reason=EndReason.DESTROYED)  # nothing comes back from leaving
+            pool.known[identity] = record
     return pool
 
 

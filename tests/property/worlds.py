@@ -57,10 +57,10 @@ def looks(draw: st.DrawFn, identity: InstanceId) -> SeenInstance:
 @st.composite
 def records(draw: st.DrawFn, identity: InstanceId) -> Instance:
     """An instance as the registry can have it: each state with what belongs to it."""
-    state = draw(st.sampled_from([state for state in InstanceState if state is not InstanceState.TERMINATED]))
+    state = draw(st.sampled_from(InstanceState))
     offered = state in {InstanceState.IDLE, InstanceState.ALLOCATED}
     held = state is InstanceState.ALLOCATED
-    ending = state is InstanceState.TERMINATING
+    ending = state in {InstanceState.TERMINATING, InstanceState.TERMINATED}
     return Instance(
         id=identity,
         pool=DEFAULT_POOL,

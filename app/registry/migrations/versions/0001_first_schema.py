@@ -14,6 +14,8 @@ def upgrade() -> None:
     op.create_table(
         "pools",
         sa.Column("name", sa.String, primary_key=True),
+        sa.Column("group_name", sa.String),
+        sa.Column("region", sa.String),
         sa.Column("desired", sa.Integer),
         sa.Column("min_size", sa.Integer),
         sa.Column("max_size", sa.Integer),

@@ -1,0 +1,13 @@
+"""gunicorn for the yardstick: the service's own figures, without its hooks."""
+
+from runpy import run_path
+
+_service = run_path("gunicorn.conf.py")
+
+bind = _service["bind"]
+worker_class = _service["worker_class"]
+workers = _service["workers"]
+threads = _service["threads"]
+keepalive = _service["keepalive"]
+timeout = _service["timeout"]
+control_socket_disable = _service["control_socket_disable"]

@@ -1,0 +1,148 @@
+"""The migrations give exactly the schema that app/registry/schema.py declares: whole, once, or not at all."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+
+from app.domain.errors import RegistryUnusable
+from app.registry.database import open_database
+from app.registry.schema import metadata
+
+
+@pytest.fixture
+def declared(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A second database of the same kind, made from the declarations and not by migrations."""
+    if engine.dialect.name == "sqlite":
+        url = f"sqlite:///{tmp_path}/declared.db"
+    else:
+        make: Callable[[], str] = request.getfixturevalue("a_postgres_database")
+        url = make()
+    other = create_engine(url)
+    metadata.create_all(other)
+    yield other
+    other.dispose()
+
+
+def schema_of(engine: Engine) -> dict[str, Any]:
+    """Everything that the database itself tells of our tables."""
+    found = inspect(engine)
+    return {
+        table: {
+            "columns": [{**column, "type": str(column["type"])} for column in found.get_columns(table)],
+            "key": found.get_pk_constraint(table),
+            "foreign keys": found.get_foreign_keys(table),
+            "unique": found.get_unique_constraints(table),
+            "checks": sorted(found.get_check_constraints(table), key=str),
+            "indexes": sorted(
+                [{**index, "dialect_options": _plain(index)} for index in found.get_indexes(table)], key=str
+            ),
+        }
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _plain(index: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+
+
+def tables(connection: Connection) -> list[str]:
+    return sorted(inspect(connection).get_table_names())
+
+
+def test_alembic_finds_no_difference(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrated_and_declared_databases_are_the_same(engine: Engine, declared: Engine) -> None:
+    assert schema_of(engine) == schema_of(declared)
+
+
+def test_migrated_and_declared_files_say_the_same_in_sql(tmp_path: Path) -> None:
+    migrated = open_database(f"sqlite:///{tmp_path}/migrated.db")
+    declared = create_engine(f"sqlite:///{tmp_path}/declared.db")
+    metadata.create_all(declared)
+
+    assert _sql(migrated) == _sql(declared)
+    migrated.dispose()
+    declared.dispose()
+
+
+def test_one_live_allocation_per_project_is_about_the_living_only(engine: Engine) -> None:
+    indexes = {index["name"]: index for index in inspect(engine).get_indexes("allocations")}
+
+    guard = indexes["one_live_allocation_per_project"]
+    assert guard["unique"]
+    assert guard["column_names"] == ["project"]
+    predicate = _plain(guard)[f"{engine.dialect.name}_where"]
+    assert re.sub(r"[()]", "", predicate).lower() == "ended_at is null"
+
+
+def test_one_allocation_per_instance_is_about_all_of_them(engine: Engine) -> None:
+    indexes = {index["name"]: index for index in inspect(engine).get_indexes("allocations")}
+
+    guard = indexes["one_allocation_per_instance"]
+    assert guard["unique"]
+    assert guard["column_names"] == ["instance_id"]
+    assert not any("where" in option for option in _plain(guard))
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    first = open_database(database_url)
+    before = schema_of(first)
+    first.dispose()
+
+    again = open_database(database_url)
+    assert schema_of(again) == before
+    again.dispose()
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing_behind(database_url: str) -> None:
+    plain = create_engine(database_url)
+    with plain.begin() as connection:
+        connection.execute(text("CREATE TABLE events (what TEXT)"))  # the last table of the first migration
+
+    with pytest.raises(RegistryUnusable):
+        open_database(database_url)
+
+    with plain.connect() as connection:
+        assert tables(connection) == ["events"]
+    plain.dispose()
+
+
+def test_a_migration_that_failed_is_done_once_nothing_is_in_its_way(database_url: str) -> None:
+    plain = create_engine(database_url)
+    with plain.begin() as connection:
+        connection.execute(text("CREATE TABLE events (what TEXT)"))
+    with pytest.raises(RegistryUnusable):
+        open_database(database_url)
+    with plain.begin() as connection:
+        connection.execute(text("DROP TABLE events"))
+    plain.dispose()
+
+    engine = open_database(database_url)
+    with engine.connect() as connection:
+        assert set(tables(connection)) >= set(metadata.tables)
+    engine.dispose()
+
+
+def _sql(engine: Engine) -> dict[str, str]:
+    """The statements a SQLite file keeps of its own making, without their white space."""
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        return {
+            name: " ".join(sql.replace("(", " ( ").split())
+            for name, sql in rows
+            if name not in {"alembic_version", "sqlite_sequence"}
+        }

@@ -1,0 +1,246 @@
+"""The registry as a state machine: a plain dictionary beside it, and both must always agree."""
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.domain.errors import InstanceNotFound, PoolExhausted
+from app.domain.model import (
+    DEFAULT_POOL,
+    TRANSITIONS,
+    Allocation,
+    EndReason,
+    InstanceId,
+    InstanceState,
+    ProjectId,
+)
+from app.ports import EventKind
+from app.registry.sql import SqlRegistry
+from tests.builders import NOW, a_look, an_instance_id
+from tests.property.quick_database import open_quickly
+
+PROJECTS = [ProjectId(name) for name in ("alice", "bob", "carol", "dave")]
+ENDS = [InstanceState.TERMINATING, InstanceState.TERMINATED]
+
+BECOMES = {
+    EventKind.INSTANCE_DISCOVERED: InstanceState.BOOTING,
+    EventKind.INSTANCE_IDLE: InstanceState.IDLE,
+    EventKind.INSTANCE_WITHDRAWN: InstanceState.BOOTING,
+    EventKind.ALLOCATION_CREATED: InstanceState.ALLOCATED,
+    EventKind.INSTANCE_TERMINATING: InstanceState.TERMINATING,
+    EventKind.INSTANCE_TERMINATED: InstanceState.TERMINATED,
+}
+"""What each line of the audit trail makes of the instance that it names."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the model remembers of an instance."""
+
+    state: InstanceState
+    since: datetime
+    project: ProjectId | None = None
+
+
+class RegistryMachine(RuleBasedStateMachine):
+    """Anything may happen in any order; the registry and the model are told the same."""
+
+    instances: Bundle[InstanceId] = Bundle("instances")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(mkdtemp(prefix="registry-"))
+        self.now = NOW
+        self.model: dict[InstanceId, Record] = {}
+        self.answers: dict[ProjectId, Allocation] = {}
+        self.handed_out: list[InstanceId] = []
+
+    @initialize()
+    def begin(self) -> None:
+        self.registry = SqlRegistry(open_quickly(self.folder))
+
+    def teardown(self) -> None:
+        with suppress(AttributeError):
+            self.registry.close()
+        shutil.rmtree(self.folder)
+
+    @rule(target=instances)
+    def discover_one(self) -> InstanceId:
+        return self.discover()
+
+    def discover(self) -> InstanceId:
+        identity = an_instance_id()
+        assert self.registry.discover(DEFAULT_POOL, a_look(id=identity), now=self._later())
+        self._put(identity, InstanceState.BOOTING)
+        return identity
+
+    @rule(target=instances, count=st.integers(1, 3))
+    def discover_some_that_are_ready(self, count: int) -> MultipleResults[InstanceId]:
+        """Most of what can go wrong needs instances to hand out: have some."""
+        found = [self.discover() for _ in range(count)]
+        for instance in found:
+            self.mark_idle(instance)
+        return multiple(*found)
+
+    def mark_idle(self, instance: InstanceId) -> None:
+        moved = self.registry.mark_idle(instance, "10.0.0.1", 8080, now=self._later())
+        assert moved is self._move(instance, InstanceState.BOOTING, InstanceState.IDLE)
+
+    @rule(instance=instances)
+    def discover_again(self, instance: InstanceId) -> None:
+        assert not self.registry.discover(DEFAULT_POOL, a_look(id=instance), now=self._later())
+
+    @rule(instance=instances)
+    def offer(self, instance: InstanceId) -> None:
+        self.mark_idle(instance)
+
+    @rule(instance=instances)
+    def withdraw(self, instance: InstanceId) -> None:
+        moved = self.registry.withdraw(instance, now=self._later())
+        assert moved is self._move(instance, InstanceState.IDLE, InstanceState.BOOTING)
+
+    @rule(instance=instances, expect=st.sampled_from(InstanceState), to=st.sampled_from(ENDS))
+    def end_any(self, instance: InstanceId, expect: InstanceState, to: InstanceState) -> None:
+        self.end(instance, expect, to)
+
+    def end(self, instance: InstanceId, expect: InstanceState, to: InstanceState) -> None:
+        if to not in TRANSITIONS[expect]:
+            return
+        moved = self.registry.end(instance, expect=expect, to=to, reason=EndReason.LEFT, now=self._later())
+        assert moved is self._move(instance, expect, to)
+
+    @rule(project=st.sampled_from(PROJECTS))
+    def destroy_what_a_project_holds(self, project: ProjectId) -> None:
+        for instance in [one for one, record in self.model.items() if _holds(record, project)]:
+            self.destroy(instance)
+
+    @rule(project=st.sampled_from(PROJECTS), to=st.sampled_from(ENDS))
+    def lose_what_a_project_holds(self, project: ProjectId, to: InstanceState) -> None:
+        for instance in [one for one, record in self.model.items() if _holds(record, project)]:
+            self.end(instance, InstanceState.ALLOCATED, to)
+
+    @rule(instance=instances)
+    def destroy_any(self, instance: InstanceId) -> None:
+        self.destroy(instance)
+
+    def destroy(self, instance: InstanceId) -> None:
+        before = self.model[instance]
+        now = self._later()
+        if before.state is InstanceState.TERMINATED:
+            with pytest.raises(InstanceNotFound):
+                self.registry.destroy(instance, actor="tester", now=now)
+            return
+        ending = self.registry.destroy(instance, actor="tester", now=now)
+        if before.state is not InstanceState.TERMINATING:
+            self._move(instance, before.state, InstanceState.TERMINATING)
+        assert (ending.state, ending.project) == (InstanceState.TERMINATING, before.project)
+
+    @rule(project=st.sampled_from(PROJECTS))
+    def claim(self, project: ProjectId) -> None:
+        held = [one for one, record in self.model.items() if _holds(record, project)]
+        free = sorted(
+            (record.since, one) for one, record in self.model.items() if record.state is InstanceState.IDLE
+        )
+        now = self._later()
+        if not held and not free:
+            with pytest.raises(PoolExhausted):
+                self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now)
+            return
+        claimed = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now)
+        if held:
+            assert not claimed.created
+            assert claimed.allocation == self.answers[project]
+        else:
+            assert claimed.created
+            assert claimed.allocation.instance == free[0][1]
+            self.handed_out.append(claimed.allocation.instance)
+            self.answers[project] = claimed.allocation
+            self.model[free[0][1]] = Record(InstanceState.ALLOCATED, now, project)
+
+    @rule(seconds=st.sampled_from([1, 31]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def restart(self) -> None:
+        self.registry.close()
+        self.registry = SqlRegistry(open_quickly(self.folder))
+        for project in {record.project for record in self.model.values() if _live(record)}:
+            assert project is not None
+            again = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=self._later())
+            assert again.allocation == self.answers[project]
+
+    @invariant()
+    def the_registry_knows_what_happened(self) -> None:
+        found = self.registry.instances(DEFAULT_POOL)
+        assert {one: Record(real.state, real.state_since, real.project) for one, real in found.items()} == {
+            one: record for one, record in self.model.items() if record.state is not InstanceState.TERMINATED
+        }
+
+    @invariant()
+    def a_project_holds_at_most_one_instance(self) -> None:
+        holders = [
+            real.project
+            for real in self.registry.instances(DEFAULT_POOL).values()
+            if real.state is InstanceState.ALLOCATED
+        ]
+        assert len(holders) == len(set(holders))
+
+    @invariant()
+    def no_instance_is_handed_out_twice_in_its_life(self) -> None:
+        assert len(self.handed_out) == len(set(self.handed_out))
+
+    @invariant()
+    def the_audit_trail_explains_every_state(self) -> None:
+        told: dict[InstanceId, Record] = {}
+        for line in reversed(list(self.registry.events(limit=10_000))):
+            if line.instance is not None and line.kind in BECOMES:
+                project = line.project
+                if line.kind is EventKind.INSTANCE_TERMINATED and line.instance in told:
+                    project = told[line.instance].project
+                told[line.instance] = Record(BECOMES[line.kind], line.at, project)
+        assert told == self.model
+
+    def _later(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def _put(self, instance: InstanceId, state: InstanceState) -> None:
+        self.model[instance] = Record(state, self.now)
+
+    def _move(self, instance: InstanceId, expect: InstanceState, to: InstanceState) -> bool:
+        if self.model[instance].state is not expect:
+            return False
+        self.model[instance] = replace(self.model[instance], state=to, since=self.now)
+        return True
+
+
+def _live(record: Record) -> bool:
+    return record.state is InstanceState.ALLOCATED
+
+
+def _holds(record: Record, project: ProjectId) -> bool:
+    return _live(record) and record.project == project
+
+
+@pytest.mark.timeout(1800)
+def test_the_registry_and_a_plain_dictionary_always_agree() -> None:
+    often = settings(max_examples=settings().max_examples // 2)
+    run_state_machine_as_test(RegistryMachine, settings=often)

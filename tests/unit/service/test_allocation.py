@@ -1,0 +1,120 @@
+"""Allocate and destroy: what is passed on, and when a pass is asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import InstanceNotFound, PoolExhausted
+from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, ProjectId
+from app.ports import Event, EventKind
+from app.registry.database import open_database
+from app.registry.sql import SqlRegistry
+from app.service.allocation import Allocator
+from tests.builders import NOW, a_look
+from tests.fakes import FakeClock, FakeWaker
+
+ALICE = ProjectId("alice")
+
+
+class World:
+    """An allocator, and what it is made of."""
+
+    def __init__(self, registry: SqlRegistry) -> None:
+        self.registry = registry
+        self.waker = FakeWaker()
+        self.clock = FakeClock()
+        self.allocator = Allocator(pool=DEFAULT_POOL, registry=registry, waker=self.waker, clock=self.clock)
+
+    def idle(self) -> InstanceId:
+        look = a_look()
+        self.registry.discover(DEFAULT_POOL, look, now=NOW)
+        self.registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
+        return look.id
+
+    def newest(self, kind: EventKind) -> Event:
+        return next(line for line in self.registry.events(limit=100) if line.kind is kind)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    registry = SqlRegistry(open_database(f"sqlite:///{tmp_path}/registry.db"))
+    yield World(registry)
+    registry.close()
+
+
+def test_an_allocation_hands_out_an_idle_instance(world: World) -> None:
+    instance = world.idle()
+
+    assert world.allocator.allocate(ALICE, actor="tester").allocation.instance == instance
+
+
+def test_an_allocation_asks_for_a_pass(world: World) -> None:
+    world.idle()
+    world.allocator.allocate(ALICE, actor="tester")
+
+    assert world.waker.wakes == 1
+
+
+def test_the_same_allocation_again_asks_for_no_pass(world: World) -> None:
+    world.idle()
+    world.allocator.allocate(ALICE, actor="tester")
+
+    world.allocator.allocate(ALICE, actor="tester")
+
+    assert world.waker.wakes == 1
+
+
+def test_where_nothing_is_idle_the_caller_learns_when_to_ask_again(world: World) -> None:
+    with pytest.raises(PoolExhausted) as caught:
+        world.allocator.allocate(ALICE, actor="tester")
+
+    assert caught.value.retry_after.total_seconds() > 0
+
+
+def test_where_nothing_is_idle_a_pass_is_asked_for(world: World) -> None:
+    with pytest.raises(PoolExhausted):
+        world.allocator.allocate(ALICE, actor="tester")
+
+    assert world.waker.wakes == 1
+
+
+def test_destroy_decides_at_once(world: World) -> None:
+    instance = world.idle()
+
+    assert world.allocator.destroy(instance, actor="tester").state is InstanceState.TERMINATING
+
+
+def test_destroy_asks_for_a_pass(world: World) -> None:
+    world.allocator.destroy(world.idle(), actor="tester")
+
+    assert world.waker.wakes == 1
+
+
+def test_destroy_of_a_stranger_asks_for_no_pass(world: World) -> None:
+    with pytest.raises(InstanceNotFound):
+        world.allocator.destroy(InstanceId("i-00000000"), actor="tester")
+
+    assert world.waker.wakes == 0
+
+
+def test_the_audit_trail_names_who_allocated(world: World) -> None:
+    world.idle()
+    world.allocator.allocate(ALICE, actor="somebody")
+
+    assert world.newest(EventKind.ALLOCATION_CREATED).actor == "somebody"
+
+
+def test_the_audit_trail_names_who_destroyed(world: World) -> None:
+    world.allocator.destroy(world.idle(), actor="somebody")
+
+    assert world.newest(EventKind.INSTANCE_TERMINATING).actor == "somebody"
+
+
+def test_an_allocation_bears_the_time_of_the_clock(world: World) -> None:
+    world.idle()
+    world.clock.advance(60)
+
+    claimed = world.allocator.allocate(ALICE, actor="tester")
+
+    assert claimed.allocation.allocated_at == world.clock.now()
