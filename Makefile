@@ -42,7 +42,7 @@ cloud: setup ## the simulated cloud alone
 	@exec $(BIN)/python -m app.simulator --bind 127.0.0.1:$(CLOUD_PORT) --worker $(IDE)
 
 test: setup ## run the whole test suite, real PostgreSQL included
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup
 
 check: setup ## what CI runs: format, lint, types, import layers, all tests
 	$(BIN)/ruff format --check .

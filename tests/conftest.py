@@ -12,6 +12,13 @@ from app.registry.database import open_database
 from tests import postgres
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares an expensive fixture in one process, where the suite runs in several."""
+    for item in items:
+        end_to_end = "e2e" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("e2e" if end_to_end else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     with postgres.a_server() as url:

@@ -193,6 +193,8 @@ def track(seen: Observation, known: Known, policy: Policy, now: datetime) -> Ite
             yield Discover(look)
     doubtful = _mass_absence(seen, known)
     for instance in known.values():
+        if instance.state is InstanceState.TERMINATED:
+            continue  # what comes back is reported, see oddities
         found = seen.instances.get(instance.id)
         if found is None or found.unlisted:
             if seen.complete and instance.id not in doubtful:
@@ -299,8 +301,6 @@ def unprovable(seen: Observation, known: Known) -> Iterator[Notice]:
 def _follow(instance: Instance, look: SeenInstance, now: datetime, *, complete: bool) -> Iterator[Action]:
     """Decide on a known instance that AWS lists."""
     state = instance.state
-    if state is InstanceState.TERMINATED:
-        return  # reported, see oddities
     if look.power is Power.TERMINATED:
         yield MarkTerminated(instance.id, expect=state, reason=instance.end_reason or EndReason.LEFT)
     elif state is InstanceState.TERMINATING:

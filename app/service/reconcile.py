@@ -191,15 +191,23 @@ class Reconciler:
     def _raise(self, current: int, target: int) -> bool:
         """Write desired capacity; the audit trail tells of each new figure once.
 
-        Where desired cannot be read, the same figure is written until its members show.
+        Where desired cannot be read, the same figure is written until its members show. A lower figure than
+        the one just written comes from a look that is older than the write: it would lower desired.
         """
         now = self._clock.now()
-        self._cloud.raise_desired(target)
-        again = self._raised is not None and self._raised.target == target and self._waits_for_members(now)
-        if not again:
-            self._raised = _Raised(target, now)
-            self._registry.note_capacity(self._policy.pool, f"from {current} to {target}", now=now)
-        return not again
+        last = self._raised.target if self._raised is not None and self._waits_for_members(now) else None
+        if last is not None and target < last:
+            return False
+        try:
+            self._cloud.raise_desired(target)
+        except OutcomeUnknown:
+            self._raised = _Raised(target, now)  # it may well have been written
+            raise
+        if target == last:
+            return False
+        self._raised = _Raised(target, now)
+        self._registry.note_capacity(self._policy.pool, f"from {current} to {target}", now=now)
+        return True
 
     def _terminate(self, instance: InstanceId) -> bool:
         """Ask AWS once. The call is noted before it is made: after a crash here it counts as in doubt.
@@ -208,12 +216,15 @@ class Reconciler:
         """
         self._registry.note_terminate_call(instance, self._clock.now())
         try:
-            return self._cloud.terminate(instance) is not TerminateOutcome.BUSY
+            outcome = self._cloud.terminate(instance)
         except OutcomeUnknown:
             raise
         except CloudError:
             self._registry.note_terminate_call(instance, None)
             raise
+        if outcome is TerminateOutcome.ACCEPTED and self._raised is not None:
+            self._raised = replace(self._raised, target=self._raised.target - 1)
+        return outcome is not TerminateOutcome.BUSY
 
     def _waits_for_members(self, now: datetime) -> bool:
         return self._raised is not None and now - self._raised.at < SHOWS_WITHIN
@@ -300,7 +311,7 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Raised:
-    """The last desired capacity that was written."""
+    """The last desired capacity that we wrote, less what our terminations have taken from it since."""
 
     target: int
     at: datetime

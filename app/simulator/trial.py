@@ -51,7 +51,7 @@ def main() -> None:
     for port, option in ((options.port, "PORT"), (options.cloud_port, "CLOUD_PORT")):
         if _taken(port):
             sys.exit(
-                f"Port {port} of {HOST} is in use: end what holds it, or choose another: make run {option}=9192"
+                f"Port {port} of {HOST} is in use: end what holds it, or choose another with {option}=..."
             )
     home = Path("var/trial") / str(options.port)
     shutil.rmtree(

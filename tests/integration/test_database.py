@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from app.domain.errors import PoolExhausted, RegistryUnavailable, RegistryUnusable
-from app.domain.model import DEFAULT_POOL, InstanceState, ProjectId
+from app.domain.model import DEFAULT_POOL, InstanceState, PoolView, ProjectId
 from app.registry.database import open_database
 from app.registry.schema import allocations, instances
 from app.registry.sql import SqlRegistry
@@ -537,3 +537,25 @@ def _python(program: str, *arguments: str) -> subprocess.Popen[str]:
 def _line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
+
+
+# Whose database it is
+
+
+def test_a_database_belongs_to_the_group_of_its_first_start(engine: Engine) -> None:
+    registry = SqlRegistry(engine)
+    registry.belong_to(DEFAULT_POOL, group="vscode-asg", region="eu-west-1")
+
+    registry.belong_to(DEFAULT_POOL, group="vscode-asg", region="eu-west-1")
+    for group, region in [("another-asg", "eu-west-1"), ("vscode-asg", "us-east-1")]:
+        with pytest.raises(RegistryUnusable, match="belongs to the group 'vscode-asg' in eu-west-1"):
+            registry.belong_to(DEFAULT_POOL, group=group, region=region)
+
+
+def test_the_group_of_a_database_survives_the_passes(engine: Engine) -> None:
+    registry = SqlRegistry(engine)
+    registry.belong_to(DEFAULT_POOL, group="vscode-asg", region="eu-west-1")
+    registry.record_view(PoolView(pool=DEFAULT_POOL))
+
+    with pytest.raises(RegistryUnusable):
+        registry.belong_to(DEFAULT_POOL, group="another-asg", region="eu-west-1")

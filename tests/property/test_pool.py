@@ -361,7 +361,6 @@ def test_a_member_that_was_given_up_and_is_listed_again_leaves_the_pool_at_rest(
     machine.come_to_rest()
 
 
-@pytest.mark.xfail(strict=True, reason="a look may be older than our own last write of desired capacity")
 def test_an_old_picture_of_the_group_does_not_undo_our_own_raise(machine: PoolMachine) -> None:
     machine.claim(ProjectId("alice"))
     machine.clock.advance(29)

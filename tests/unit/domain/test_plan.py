@@ -429,6 +429,36 @@ def test_a_look_that_would_lose_many_allocations_at_once_is_refused_and_shouted_
     assert [notice.code for notice in decided.notices] == ["absurd-look"]
 
 
+def test_idle_instances_are_not_given_up_by_such_a_look_either() -> None:
+    _, known = a_pool(idle=5)
+    long_missing = [replace(instance, missing_since=NOW - timedelta(hours=1)) for instance in known]
+
+    decided = decide(an_observation(group=a_group(desired=5)), long_missing)
+
+    assert decided.actions == ()
+    assert [notice.code for notice in decided.notices] == ["absurd-look"]
+
+
+def test_a_member_that_was_taken_for_gone_is_reported_and_made_up_for() -> None:
+    looks, known = a_pool(idle=5, used=1)
+    known[-1] = replace(known[-1], state=InstanceState.TERMINATED, end_reason=EndReason.VANISHED)
+
+    decided = decide(an_observation(*looks, group=a_group(desired=5)), known)
+
+    assert decided.actions == (RaiseDesired(5, 6),)
+    assert [notice.code for notice in decided.notices] == ["back-from-the-dead"]
+
+
+def test_a_top_up_waits_for_nothing_else() -> None:
+    looks, known = a_pool(idle=1, used=8)
+    known[-1] = replace(known[-1], tagged=False)
+    known[-2] = replace(known[-2], state=TERMINATING, end_reason=EndReason.DESTROYED)
+
+    planned = [type(action) for action in decide(an_observation(*looks), known).actions]
+
+    assert planned == [RaiseDesired, Terminate, TagAllocation]
+
+
 def test_an_incomplete_look_is_not_shouted_about() -> None:
     _, known = a_pool(used=4)
 

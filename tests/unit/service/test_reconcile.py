@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.errors import CloudUnavailable, Denied, OutcomeUnknown, PoolExhausted, Throttled
 from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, Limit, Policy, ProjectId
-from app.ports import Claimed
+from app.ports import Claimed, EventKind
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.service.reconcile import PassReport, Reconciler
@@ -320,3 +320,76 @@ def test_an_idle_instance_that_leaves_is_not_handed_out(pool: Pool) -> None:
     pool.tick()
 
     assert pool.claim("alice").allocation.instance not in victims
+
+
+# What it costs
+
+
+def test_a_busy_instance_is_not_asked_for_at_every_pass(pool: Pool) -> None:
+    pool.cloud.boot_looks = None
+    pool.tick(3)
+    booting = next(iter(pool.registry.instances(DEFAULT_POOL)))
+    pool.destroy(booting)
+
+    pool.tick(10)  # twenty seconds, in which AWS answers that the instance is still being launched
+
+    assert pool.called("terminate") == 1
+
+
+def test_a_failing_action_does_not_make_passes_follow_each_other(pool: Pool) -> None:
+    pool.tick(6)
+    pool.cloud.fail("raise_desired", Throttled("Rate exceeded"), times=10)
+    pool.claim("alice")
+    pool.tick()
+
+    assert not pool.tick().changed
+
+
+def test_a_figure_that_is_written_again_is_no_news(pool: Pool) -> None:
+    pool.cloud.figures_readable = False
+    pool.cloud.capacity = 0
+
+    pool.tick(5)
+
+    events = [event.kind for event in pool.registry.events(limit=100)]
+    assert events.count(EventKind.CAPACITY_RAISED) == 1
+
+
+def test_one_tag_that_cannot_be_written_does_not_hold_up_the_pass(pool: Pool) -> None:
+    pool.tick(6)
+    for name in ("alice", "bob", "carol"):
+        pool.claim(name)
+    pool.cloud.fail("tag_allocation", CloudUnavailable("no answer"), times=10)
+
+    pool.tick()
+
+    assert pool.called("tag_allocation") == 1
+    assert pool.cloud.desired == 8
+
+
+def test_a_permission_to_tag_that_was_granted_later_is_used(pool: Pool) -> None:
+    pool.tick(6)
+    pool.cloud.fail("tag_allocation", Denied("ec2:CreateTags"))
+    held = pool.claim("alice").allocation.instance
+    pool.tick()
+
+    pool.clock.advance(300)
+    pool.tick()
+
+    assert pool.cloud.tags(held)["ec2-orchestrator:project"] == "alice"
+    assert pool.notices == []
+
+
+def test_a_wrong_look_for_a_while_costs_nothing(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation
+    pool.tick(6)
+    before = pool.registry.instances(DEFAULT_POOL)
+    pool.cloud.overlook(*before, looks=20)
+
+    pool.tick(20)  # as with a wrong region, where a group of the same name is empty
+    assert pool.notices == ["absurd-look"]
+    pool.tick(2)
+
+    assert set(pool.registry.instances(DEFAULT_POOL)) >= set(before)
+    assert pool.claim("alice").allocation == held
