@@ -16,4 +16,4 @@ def until(condition: Callable[[], T], within: float = 10.0, what: str = "") -> T
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s: {what or condition}")
-        time.sleep(0.02)  # noqa: TID251 - the one place that waits
+        time.sleep(0.05)  # noqa: TID251 - the one place that waits

@@ -4,10 +4,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
@@ -36,7 +32,6 @@ def open_database(url: str, *, connections: int = 20) -> Engine:
         with engine.execution_options(**{EXCLUSIVE: True}).begin() as connection:
             _migrate(connection, name)
     except SQLAlchemyError as error:
-        engine.dispose()
         raise RegistryUnusable(
             f"The database {name} cannot be opened for writing: {_reason(error)}."
         ) from error
@@ -110,28 +105,44 @@ def _postgresql(url: URL, connections: int) -> Engine:
 
 def _migrate(connection: Connection, name: str) -> None:
     """Run what is missing, in this one transaction: all of it, or nothing."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":
         # A migration may take its time, and others wait for it: the limits are for claims.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current is None and inspect(connection).get_table_names():
+    tables, known = inspect(connection).get_table_names(), revisions()
+    current: str | None = None
+    if "alembic_version" in tables:
+        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    elif tables:
         raise RegistryUnusable(
             f"The database {name} holds the tables of another program: name one of our own."
         )
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise RegistryUnusable(
             f"The database {name} is from a newer version of this service (schema {current}): "
             "run that version. Nothing was changed."
         )
-    command.upgrade(config, "head")
+    if current != known[-1]:
+        _upgrade(connection)
     # Nothing to migrate, nothing written: find out now, not at the first claim, that we may not write.
     connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+
+def revisions() -> tuple[str, ...]:
+    """Name the schema's versions, oldest first: each migration's file begins with its own."""
+    files = (_MIGRATIONS / "versions").glob("[0-9]*.py")
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - takes longer to load than all the rest of a start
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _reason(error: SQLAlchemyError) -> str:

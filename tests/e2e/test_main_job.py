@@ -16,7 +16,8 @@ def page(url: str) -> str:
 def test_an_empty_group_becomes_five_idle_instances(cloud: Aws, service: Service) -> None:
     """The original's defect 8: it scaled only inside a claim, so that there was no first fill."""
     assert cloud.config.desired == service.passes[0]["found"] == 0
-    assert any((one["idle"], one["used"]) == (5, 0) for one in service.passes)
+    assert service.passes[0]["scaling"] == "0 -> 5"
+    assert service.status()["idleMachines"] == 5
 
 
 def test_status_lists_the_groups_instances(cloud: Aws, service: Service) -> None:

@@ -109,6 +109,6 @@ def test_a_taken_port_gives_one_clear_line(folder: Path) -> None:
         with a_trial(folder, port, a_free_port()) as program:
             assert program.exit_code() == 1
             assert program.errors == [
-                f"Port {port} of {HOST} is in use: end what holds it, or choose another: make run PORT=9192"
+                f"Port {port} of {HOST} is in use: end what holds it, or choose another with PORT=..."
             ]
             assert program.output == []

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from app.domain.errors import RegistryUnusable
-from app.registry.database import open_database
+from app.registry.database import open_database, revisions
 from app.registry.schema import metadata
 
 
@@ -146,3 +148,13 @@ def _sql(engine: Engine) -> dict[str, str]:
             for name, sql in rows
             if name not in {"alembic_version", "sqlite_sequence"}
         }
+
+
+def test_each_migrations_file_begins_with_its_revision() -> None:
+    """The start reads the names of the files alone, so that it need not load Alembic."""
+    config = Config()
+    config.set_main_option("script_location", "app/registry/migrations")
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+
+    assert revisions() == tuple(reversed([script.revision for script in scripts]))
+    assert all(Path(script.path).name.startswith(f"{script.revision}_") for script in scripts)
