@@ -6,7 +6,6 @@ from typing import Any
 import structlog
 from gunicorn.glogging import Logger
 
-from app import bootstrap
 from app.domain.errors import StartRefused
 from app.settings import load_settings
 from app.telemetry import logs
@@ -54,6 +53,8 @@ def on_starting(server: Any) -> None:
             "One worker process runs the poller; its threads serve concurrently. For more processes, set "
             "ORCHESTRATOR_POLLER=off and run scheduler.py once."
         )
+    from app import bootstrap  # noqa: PLC0415 - loads everything, which the refusals above need not wait for
+
     try:
         bootstrap.build(settings).close()
     except StartRefused as refusal:

@@ -12,11 +12,12 @@ from app.registry.database import open_database
 from tests import postgres
 
 
+@pytest.hookimpl(tryfirst=True)  # before the one of xdist, which reads the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares an expensive fixture in one process, where the suite runs in several."""
     for item in items:
-        end_to_end = "e2e" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("e2e" if end_to_end else str(item.path)))
+        shares_services = "_pools" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("services" if shares_services else str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -266,7 +266,7 @@ class CloudContract:
 
     def test_a_member_that_still_boots_is_busy(self, create: Create) -> None:
         world = create(desired=1, boots=False)
-        (one,) = world.cloud.observe(()).instances
+        (one,) = eventually(world, lambda look: len(look.instances) == 1).instances
         assert world.cloud.terminate(one) is TerminateOutcome.BUSY
 
     def test_a_member_that_has_left_is_already_gone(self, create: Create) -> None:

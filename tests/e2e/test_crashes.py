@@ -60,8 +60,6 @@ ROUNDS = (
     Round(after=0, fault=SLOW_LOOK),
     Round(after=1, fault=REFUSAL, reached=refused),
     Round(after=9, fault=SLOW_END, reached=called),
-    Round(after=13, fault=SLOW_LOOK),
-    Round(after=4, fault=REFUSAL, reached=refused),
 )
 
 

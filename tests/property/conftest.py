@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "default",
-    max_examples=100,
+    max_examples=50,
     stateful_step_count=30,
     deadline=None,  # a busy machine is no fault of ours
     suppress_health_check=[HealthCheck.too_slow],

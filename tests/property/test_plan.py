@@ -406,20 +406,20 @@ def at_rest(pool: Pool) -> Iterator[Plan]:
             return
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(pools())
 def test_a_pool_that_is_left_alone_comes_to_rest(pool: Pool) -> None:
     assert list(at_rest(pool))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(pools())
 def test_a_pool_at_rest_has_its_buffer_or_says_why_not(pool: Pool) -> None:
     for decided in at_rest(pool):
         assert pool.count(IDLE) >= pool.policy.buffer or decided.sizing.limited_by is not None
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(pools())
 def test_a_pool_at_rest_stays_at_rest(pool: Pool) -> None:
     for _ in at_rest(pool):
