@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
@@ -15,6 +16,9 @@ EXCLUSIVE = "exclusive"
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 7_305_411_823  # any number, but always this one: replicas that start at once queue on it
+
+_ALEMBIC = Lock()
+"""Alembic keeps its context in its module: two threads that migrate at once would swap their connections."""
 
 
 def open_database(url: str, *, connections: int = 20) -> Engine:
@@ -142,7 +146,8 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ALEMBIC:
+        command.upgrade(config, "head")
 
 
 def _reason(error: SQLAlchemyError) -> str:

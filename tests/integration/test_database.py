@@ -539,6 +539,22 @@ def _line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def test_threads_of_one_process_can_each_open_a_new_database(tmp_path: Path) -> None:
+    start = Barrier(4)
+
+    def open_one(number: int) -> str:
+        start.wait(timeout=30)
+        engine = open_database(f"sqlite:///{tmp_path}/{number}.db")
+        try:
+            SqlRegistry(engine).ping()
+            return engine.dialect.name
+        finally:
+            engine.dispose()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(open_one, range(4))) == ["sqlite"] * 4
+
+
 # Whose database it is
 
 
