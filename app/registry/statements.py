@@ -71,6 +71,7 @@ count_waiting = (
     .select_from(waiting)
     .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"), ~_holds_one)
 )
+
 _instances = select(
     instances, allocations.c.project, allocations.c.allocated_at, allocations.c.tagged
 ).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
@@ -86,7 +87,6 @@ terminated_instances = _instances.where(
 one_instance = _instances.where(instances.c.id == bindparam("instance"))
 lock_instance = select(instances.c.id).where(instances.c.id == bindparam("instance")).with_for_update()
 
-known_instance = select(instances.c.id).where(instances.c.id == bindparam("instance"))
 add_instance = insert(instances)
 move = (
     update(instances)

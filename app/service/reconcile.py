@@ -78,9 +78,8 @@ class Reconciler:
         """Run one pass. A failing action does not stop the others; a failing look stops the pass."""
         started = self._clock.now()
         pool = self._policy.pool
-        known = self._registry.instances(
-            pool
-        )  # before AWS: what is missing from the later look is really gone
+        # The registry before AWS: what is missing from the later look is really gone.
+        known = self._registry.instances(pool)
         waiting = self._registry.waiting(pool, now=started)
         try:
             seen = self._cloud.observe(known.keys())
