@@ -5,19 +5,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate
 
-.PHONY: help run test setup check serve cloud bench docs lock format
+.PHONY: help run test soak setup check serve cloud bench docs lock format
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/installed ## create .venv and install all requirements
+setup: .venv/installed ## create .venv, install all requirements and the command ec2-orchestrator
 
-.venv/installed: requirements-dev.txt
+.venv/installed: requirements-dev.txt setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 setup" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "The venv module is missing. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 lock: ## pin anew what requirements/*.in need
@@ -43,6 +44,13 @@ cloud: setup ## the simulated cloud alone
 
 test: setup ## run the whole test suite, real PostgreSQL included
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup
+
+SOAK_MINUTES ?= 10
+SOAK_SEED ?=
+SOAK_DATABASE ?= sqlite
+
+soak: setup ## ten minutes of faults and kill -9, one table; SOAK_MINUTES=3 SOAK_SEED=7 SOAK_DATABASE=postgresql
+	@$(BIN)/python -m tests.e2e.soak --minutes $(SOAK_MINUTES) --seed "$(SOAK_SEED)" --database $(SOAK_DATABASE)
 
 check: setup ## what CI runs: format, lint, types, import layers, all tests
 	$(BIN)/ruff format --check .

@@ -1,21 +1,31 @@
 """From settings to a working service: the only module that names concrete classes."""
 
+import random  # noqa: TID251 - the one place that knows where chance comes from
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.aws.connection import Connection, StaticKeys
 from app.aws.gateway import AwsCloud
+from app.aws.preflight import AwsPreflight
 from app.poller import Poller
 from app.probe.http import HttpProber
 from app.probe.none import NoProber
 from app.probe.tcp import TcpProber
 from app.registry.database import open_database
+from app.registry.inspection import examine_database, open_read_only
 from app.registry.sql import SqlRegistry
 from app.registry.turn import turn_of
 from app.service.allocation import Allocator
+from app.service.doctor import Doctor
+from app.service.preview import Preview, preview
+from app.service.readiness import Readiness
 from app.service.reconcile import Reconciler
 from app.service.status import StatusReader
 from app.settings import Settings
+
+QUICK = 0.3
+"""Seconds that a claim waits at most for an instance of which nothing was heard lately."""
 
 
 class SystemClock:
@@ -34,12 +44,10 @@ class Services:
     status_reader: StatusReader
     poller: Poller
     registry: SqlRegistry
-    prober: HttpProber | TcpProber | NoProber
 
     def close(self) -> None:
         """Stop after the pass in hand, and let go of threads and of the database."""
         self.poller.stop()
-        self.prober.close()
         self.registry.close()
 
 
@@ -49,26 +57,32 @@ def build(settings: Settings) -> Services:
     engine = open_database(settings.database_url)
     registry = SqlRegistry(engine)
     registry.belong_to(settings.pool, group=settings.asg_name, region=settings.aws_region)
-    prober = _prober(settings)
+    prober, quick_prober = _prober(settings), _quick_prober(settings)
     interval = timedelta(seconds=settings.poll_interval)
-    keys = None
-    if settings.aws_access_key is not None and settings.aws_secret_key is not None:
-        keys = StaticKeys(settings.aws_access_key, settings.aws_secret_key.get_secret_value())
-    connection = Connection(region=settings.aws_region, keys=keys)
+    connection = _connection(settings)
     cloud = AwsCloud(connection, group=settings.asg_name, address=settings.address, clock=clock)
+    readiness = Readiness(policy=settings.policy, registry=registry, prober=prober, clock=clock)
     reconciler = Reconciler(
-        policy=settings.policy, registry=registry, cloud=cloud, prober=prober, clock=clock
+        policy=settings.policy,
+        registry=registry,
+        cloud=cloud,
+        preflight=AwsPreflight(connection, settings.asg_name, clock),
+        readiness=readiness,
+        clock=clock,
     )
     poller = Poller(
         reconciler.tick,
-        reconciler.settle_boots,
+        readiness.round,
         registry.newest_event,
         turn=turn_of(engine),
         interval=interval,
         clock=clock,
+        chance=random.random,
     )
     return Services(
-        allocator=Allocator(pool=settings.pool, registry=registry, waker=poller, clock=clock),
+        allocator=Allocator(
+            pool=settings.pool, registry=registry, quick_prober=quick_prober, waker=poller, clock=clock
+        ),
         status_reader=StatusReader(
             pool=settings.pool,
             buffer=settings.buffer,
@@ -78,11 +92,59 @@ def build(settings: Settings) -> Services:
         ),
         poller=poller,
         registry=registry,
-        prober=prober,
     )
+
+
+def _connection(settings: Settings) -> Connection:
+    keys = None
+    if settings.aws_access_key is not None and settings.aws_secret_key is not None:
+        keys = StaticKeys(settings.aws_access_key, settings.aws_secret_key.get_secret_value())
+    return Connection(region=settings.aws_region, keys=keys)
 
 
 def _prober(settings: Settings) -> HttpProber | TcpProber | NoProber:
     if settings.readiness == "http":
         return HttpProber(settings.readiness_path)
     return TcpProber() if settings.readiness == "tcp" else NoProber()
+
+
+def _quick_prober(settings: Settings) -> HttpProber | TcpProber | NoProber:
+    """Make one that a claim can wait for."""
+    if settings.readiness == "http":
+        return HttpProber(settings.readiness_path, timeout=QUICK, deadline=QUICK)
+    return TcpProber(timeout=QUICK, deadline=QUICK) if settings.readiness == "tcp" else NoProber()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the command line looks with; it changes nothing."""
+
+    doctor: Doctor
+    preview: Callable[[], Preview]
+    """Raises RegistryUnusable, RegistryUnavailable or CloudError."""
+
+
+def inspect(settings: Settings) -> Inspection:
+    """Wire what looks; nothing is opened yet."""
+    clock = SystemClock()
+    connection = _connection(settings)
+    cloud = AwsCloud(connection, group=settings.asg_name, address=settings.address, clock=clock)
+    place = {"group": settings.asg_name, "region": settings.aws_region}
+
+    def look() -> Preview:
+        with open_read_only(settings.database_url, settings.pool, **place) as engine:
+            return preview(policy=settings.policy, registry=SqlRegistry(engine), cloud=cloud, clock=clock)
+
+    doctor = Doctor(
+        **place,
+        policy=settings.policy,
+        readiness=settings.readiness,
+        address=settings.address,
+        warnings=settings.warnings,
+        database=lambda: examine_database(settings.database_url, settings.pool, **place),
+        preflight=AwsPreflight(connection, settings.asg_name, clock),
+        cloud=cloud,
+        prober=_prober(settings),
+        clock=clock,
+    )
+    return Inspection(doctor, look)

@@ -3,18 +3,23 @@
 The contract tests in tests/contract/ hold each implementation, and each fake, to these docstrings.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from app.domain.errors import PoolExhausted
 from app.domain.model import (
+    NOT_TERMINATED,
     Allocation,
+    BootFailures,
     EndReason,
+    Finding,
     Instance,
     InstanceId,
     InstanceState,
+    LaunchFailure,
     Observation,
     PoolName,
     PoolView,
@@ -30,6 +35,17 @@ class Claimed:
     allocation: Allocation
     created: bool
     """False where the project held the instance already."""
+
+
+class Unproved(PoolExhausted):
+    """Idle instances there are, but none that answered a probe lately: `candidates` should be asked now.
+
+    That is their address and port: of the longest idle first, and last of those that did not answer before.
+    """
+
+    def __init__(self, candidates: Mapping[InstanceId, tuple[str, int]], *, retry_after: timedelta) -> None:
+        super().__init__("", retry_after=retry_after)
+        self.candidates = candidates
 
 
 class EventKind(StrEnum):
@@ -49,12 +65,18 @@ class EventKind(StrEnum):
     """A project asked while nothing was idle; it counts as waiting for half a minute."""
     ALLOCATION_CREATED = "allocation.created"
     """A project got an instance."""
+    ALLOCATION_ADOPTED = "allocation.adopted"
+    """An instance is in use by its tags, and the registry did not know: taken over as allocated."""
     ALLOCATION_ENDED = "allocation.ended"
     """An allocation ended by our decision, the reason says which."""
     ALLOCATION_LOST = "allocation.lost"
     """An allocation ended because its instance did, not by our decision."""
     CAPACITY_RAISED = "capacity.raised"
     """Desired capacity was written; the reason says from what to what."""
+    CAPACITY_MOVED = "capacity.moved"
+    """Somebody else wrote desired capacity; the reason says from what to what."""
+    INSTANCE_LEAKED = "instance.leaked"
+    """An instance of the group that is no member and that nobody explains: reported, never ended by us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +108,22 @@ class Registry(Protocol):
     and then nothing was changed, or the change is complete.
     """
 
-    def claim(self, pool: PoolName, project: ProjectId, *, actor: str, now: datetime) -> Claimed:
+    def claim(
+        self,
+        pool: PoolName,
+        project: ProjectId,
+        *,
+        actor: str,
+        now: datetime,
+        ready_since: datetime | None = None,
+        last_try: bool = True,
+    ) -> Claimed:
         """Give the project its instance: the one it holds, else the one that has been idle longest.
 
+        Only an instance whose last probe passed at `ready_since` or later is given (None: any idle one).
         Racing claims never share an instance, and a project never gets two. Raises PoolExhausted where
-        nothing is idle; the project then counts as waiting for a short time.
+        nothing can be given; the project then counts as waiting for a short time. Unless this is the
+        `last_try`, Unproved is raised where there are idle instances but none such, and nothing has changed.
         """
         ...
 
@@ -102,8 +135,10 @@ class Registry(Protocol):
         """
         ...
 
-    def instances(self, pool: PoolName) -> Mapping[InstanceId, Instance]:
-        """Return every instance of the pool that is not terminated."""
+    def instances(
+        self, pool: PoolName, states: Collection[InstanceState] = NOT_TERMINATED
+    ) -> Mapping[InstanceId, Instance]:
+        """Return the pool's instances in these states; without any named, all that are not terminated."""
         ...
 
     def terminated(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
@@ -122,8 +157,32 @@ class Registry(Protocol):
         """Offer a booting instance under this address. False where it is not booting any more."""
         ...
 
-    def withdraw(self, instance: InstanceId, *, now: datetime) -> bool:
+    def withdraw(self, instance: InstanceId, *, reason: str, now: datetime) -> bool:
         """Stop offering an idle instance: it is booting again. False where it is not idle any more."""
+        ...
+
+    def adopt(
+        self,
+        pool: PoolName,
+        seen: SeenInstance,
+        project: ProjectId | None,
+        *,
+        port: int,
+        since: datetime,
+        now: datetime,
+    ) -> bool:
+        """Take an instance for allocated, because its tags say so: a new one, a booting or an idle one.
+
+        With `project`, that project holds it from now on; with None nobody can say who does, until it is
+        adopted again with a project. False, and no change, where the instance is held, terminating or
+        terminated by now, where the project holds another one, or where the look shows no address.
+        """
+        ...
+
+    def note_probes(
+        self, ready: Collection[InstanceId], silent: Collection[InstanceId], *, now: datetime
+    ) -> None:
+        """Note when idle instances were found ready (`now`), and which did not answer."""
         ...
 
     def mark_in_service(self, instance: InstanceId, since: datetime | None) -> None:
@@ -145,8 +204,13 @@ class Registry(Protocol):
     ) -> bool:
         """Move an instance to terminating or terminated; an allocation of it ends.
 
-        False, and no change, where its state is not `expect` any more.
+        One that we end because it is not ready counts as a boot failure. False, and no change, where its
+        state is not `expect` any more.
         """
+        ...
+
+    def boot_failures(self, pool: PoolName) -> BootFailures:
+        """Return how many instances in a row did not become ready; one that does ends the row."""
         ...
 
     def note_terminate_call(self, instance: InstanceId, at: datetime | None) -> None:
@@ -157,8 +221,16 @@ class Registry(Protocol):
         """Note that the allocation is written on the instance in AWS."""
         ...
 
-    def note_capacity(self, pool: PoolName, reason: str, *, now: datetime) -> None:
-        """Record in the audit trail that desired capacity was raised."""
+    def record(
+        self,
+        kind: EventKind,
+        pool: PoolName,
+        *,
+        reason: str,
+        now: datetime,
+        instance: InstanceId | None = None,
+    ) -> None:
+        """Write a line into the audit trail that comes with no change of ours."""
         ...
 
     def record_view(self, view: PoolView) -> None:
@@ -204,7 +276,9 @@ class Cloud(Protocol):
 
         Instances in `account_for` that are not members are looked up in EC2 by id, so that the observation
         tells `terminated` from `not listed anywhere`; `complete` says whether all of this could be read.
-        Members of other groups never appear. Raises GroupMissing where there is no such group.
+        Strays, which EC2 has as the group's own and the group does not list, appear too: not as members, and
+        no longer once they are terminated. Members of other groups never appear. Raises GroupMissing where
+        there is no such group.
         """
         ...
 
@@ -223,6 +297,17 @@ class Cloud(Protocol):
         """
         ...
 
+    def protect(self, instances: Collection[InstanceId]) -> None:
+        """Protect members from scale-in, all of them or none; at most 50 in a call.
+
+        For members that are in service: AWS refuses the others, and with them the whole call.
+        """
+        ...
+
+    def launch_failures(self, since: datetime) -> Sequence[LaunchFailure]:
+        """Return what the group failed to launch since then, the newest first."""
+        ...
+
     def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
         """Write on the instance who holds it, and since when.
 
@@ -231,11 +316,29 @@ class Cloud(Protocol):
         ...
 
 
+class Preflight(Protocol):
+    """Examines how AWS is set up for us: credentials, group, permissions, clock."""
+
+    def examine(self, buffer: int) -> Sequence[Finding]:
+        """Tell of each thing that must be right whether it is. Changes nothing; never raises."""
+        ...
+
+
 class Prober(Protocol):
     """Finds out whether instances answer."""
 
     def probe(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
-        """Return those of `targets` (id: address and port) that are ready. Never raises; bounded in time."""
+        """Return those of `targets` (id: address and port) that are ready. Never raises; bounded in time.
+
+        Asking does not count as a use of the instance.
+        """
+        ...
+
+    def opens(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
+        """Return those of `targets` whose front page opens. Never raises; bounded in time.
+
+        Asking counts as a use: for instances that nobody can hold yet.
+        """
         ...
 
 

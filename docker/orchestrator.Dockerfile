@@ -33,8 +33,10 @@ CMD ["python", "-m", "app.simulator", "--bind", "127.0.0.1:9093"]
 
 # The last stage is the one that is built when none is named.
 FROM base AS service
-COPY setup.cfg gunicorn.conf.py wsgi.py scheduler.py ./
+COPY setup.cfg pyproject.toml gunicorn.conf.py wsgi.py scheduler.py ./
 COPY app/ app/
+# The command ec2-orchestrator: docker exec ... ec2-orchestrator doctor
+RUN pip install --no-cache-dir --no-deps --editable .
 ENV ORCHESTRATOR_BIND=0.0.0.0:9092 \
     ORCHESTRATOR_DATABASE_URL=sqlite:////data/orchestrator.db
 USER 10001:10001

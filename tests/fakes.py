@@ -1,42 +1,24 @@
-"""The ports in memory, for tests that need the behaviour of the world but not the world.
+"""The ports in memory, for tests that need the behaviour of the world but not the world."""
 
-FakeCloud is held to the same contract as the real gateway: tests/contract/test_cloud.py.
-"""
+from collections.abc import Collection, Mapping
 
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from threading import RLock
-from typing import Any
+from app.domain.model import Finding, InstanceId
+from tests.fake_clock import FakeClock
+from tests.fake_cloud import FakeCloud
 
-from app.domain.errors import AboveMax, CloudError, GroupMissing, Unexpected
-from app.domain.model import (
-    Group,
-    InstanceId,
-    Lifecycle,
-    Observation,
-    Power,
-    ProjectId,
-    SeenInstance,
-)
-from app.ports import TerminateOutcome
-from tests.builders import NOW, address_of, an_instance_id
+__all__ = ["FakeClock", "FakeCloud", "FakePreflight", "FakeProber", "FakeTurn", "FakeWaker"]
 
 
-class FakeClock:
-    """A clock that stands until it is moved."""
+class FakePreflight:
+    """Finds what it was given, and counts how often it was asked."""
 
-    def __init__(self, now: datetime = NOW) -> None:
-        self._now = now
+    def __init__(self, *findings: Finding) -> None:
+        self.findings = findings
+        self.asked = 0
 
-    def now(self) -> datetime:
-        return self._now
-
-    def advance(self, by: timedelta | float) -> None:
-        """Move on by a timedelta, or by seconds."""
-        self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
+    def examine(self, buffer: int) -> tuple[Finding, ...]:
+        self.asked += 1
+        return self.findings
 
 
 class FakeWaker:
@@ -63,292 +45,27 @@ class FakeTurn:
 
 
 class FakeProber:
-    """Finds every target ready, or only those in `ready` once that is a set."""
+    """Finds every target ready, or only those in `ready` once that is a set.
 
-    def __init__(self, ready: Collection[InstanceId] | None = None) -> None:
-        self.ready = None if ready is None else set(ready)
-        self.probed: list[dict[InstanceId, tuple[str, int]]] = []
-
-    def probe(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
-        self.probed.append(dict(targets))
-        return frozenset(targets if self.ready is None else self.ready & targets.keys())
-
-
-@dataclass(frozen=True)
-class _Failure:
-    error: CloudError
-    after_effect: bool
-
-
-@dataclass(frozen=True)
-class _Gap:
-    omitted: frozenset[InstanceId]
-    complete: bool
-
-
-@dataclass
-class _Machine:
-    """One EC2 instance, and for how many more looks it stays as it is; None means until it is told."""
-
-    look: SeenInstance
-    looks_left: int | None
-    tags: dict[str, str] = field(default_factory=dict)
-
-
-class FakeCloud:
-    """One Auto Scaling group in memory that behaves like AWS's.
-
-    Time is counted in looks: a new member is pending for `boot_looks` of them (None: until `boot`), a
-    terminated one is leaving for `end_looks`. Whatever happens, the group then launches or ends members until
-    it has `desired` of them, as far as `capacity` (how many AWS can give) and scale-in protection let it.
+    Of the ready, every front page opens, or only those in `opening` once that is a set.
     """
 
     def __init__(
-        self,
-        *,
-        desired: int = 0,
-        min_size: int = 0,
-        max_size: int = 100,
-        boot_looks: int | None = 1,
-        end_looks: int = 1,
-        protect_new: bool = True,
-        clock: FakeClock | None = None,
+        self, ready: Collection[InstanceId] | None = None, opening: Collection[InstanceId] | None = None
     ) -> None:
-        self.desired = desired
-        self.min_size = min_size
-        self.max_size = max_size
-        self.boot_looks = boot_looks
-        self.end_looks = end_looks
-        self.protect_new = protect_new
-        self.capacity: int | None = None
-        self.group_exists = True
-        self.figures_readable = True
-        self.calls: list[tuple[Any, ...]] = []
-        self._clock = clock or FakeClock()
-        self._machines: dict[InstanceId, _Machine] = {}
-        self._failures: defaultdict[str, deque[_Failure]] = defaultdict(deque)
-        self._gaps: deque[_Gap] = deque()
-        self._stale_looks = 0
-        self._last: Observation | None = None
-        self._lock = RLock()
-        self._settle()
+        self.ready = None if ready is None else set(ready)
+        self.opening = None if opening is None else set(opening)
+        self.probed: list[dict[InstanceId, tuple[str, int]]] = []
+        self.opened: list[dict[InstanceId, tuple[str, int]]] = []
 
-    # The port.
+    def probe(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
+        self.probed.append(dict(targets))
+        return self._ready(targets)
 
-    def observe(self, account_for: Collection[InstanceId]) -> Observation:
-        with self._call("observe", frozenset(account_for)):
-            if not self.group_exists:
-                raise GroupMissing("The fake group does not exist.")
-            if self._stale_looks and self._last is not None:
-                self._stale_looks -= 1
-                return self._last
-            self._last = self._picture(account_for)
-            self._pass_time()
-            return self._last
+    def opens(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
+        self.opened.append(dict(targets))
+        ready = self._ready(targets)
+        return ready if self.opening is None else ready & self.opening
 
-    def raise_desired(self, target: int) -> None:
-        with self._call("raise_desired", target):
-            if not self.group_exists:
-                raise GroupMissing("The fake group does not exist.")
-            if target > self.max_size:
-                raise AboveMax(f"{target} is above max value {self.max_size}.")
-            if target < self.min_size:
-                raise Unexpected(f"{target} is below min value {self.min_size}.")
-            self.set_desired(target)
-
-    def terminate(self, instance: InstanceId) -> TerminateOutcome:
-        with self._call("terminate", instance):
-            look = self.look(instance)
-            if look is None or not look.member:
-                return TerminateOutcome.ALREADY_GONE
-            if look.lifecycle in {Lifecycle.LEAVING, Lifecycle.PENDING}:
-                return TerminateOutcome.BUSY
-            self._end(instance)
-            self.set_desired(max(self.desired - 1, self.min_size))
-            return TerminateOutcome.ACCEPTED
-
-    def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
-        with self._call("tag_allocation", instance, project, allocated_at):
-            if instance not in self._machines:
-                raise Unexpected(f"The instance ID '{instance}' does not exist.")
-            self._machines[instance].tags.update(
-                {
-                    "ec2-orchestrator:project": project,
-                    "ec2-orchestrator:allocated-at": allocated_at.isoformat(),
-                }
-            )
-
-    # What a test sees.
-
-    @property
-    def members(self) -> tuple[InstanceId, ...]:
-        """The members that are not on their way out, oldest first."""
-        return tuple(
-            identity
-            for identity, machine in self._machines.items()
-            if machine.look.lifecycle not in {Lifecycle.LEAVING, Lifecycle.ABSENT}
-        )
-
-    def look(self, instance: InstanceId) -> SeenInstance | None:
-        """Tell how an instance is at this moment; None where EC2 does not list it. No time passes."""
-        machine = self._machines.get(instance)
-        return machine.look if machine else None
-
-    def tags(self, instance: InstanceId) -> Mapping[str, str]:
-        return dict(self._machines[instance].tags)
-
-    def calls_of(self, operation: str) -> list[tuple[Any, ...]]:
-        """List the arguments of every call of one port method so far, also of those that failed."""
-        return [tuple(arguments) for name, *arguments in self.calls if name == operation]
-
-    # What a test makes happen.
-
-    def boot(self, *instances: InstanceId) -> None:
-        """Put pending members in service now; all of them where none is named."""
-        with self._lock:
-            for identity in instances or self.members:
-                if self._machines[identity].look.lifecycle is Lifecycle.PENDING:
-                    self._enter_service(self._machines[identity])
-
-    def kill(self, instance: InstanceId) -> None:
-        """Terminate in EC2 behind the group's back: unhealthy for one look, then replaced."""
-        self.change(instance, power=Power.TERMINATED, healthy=False)
-
-    def detach(self, instance: InstanceId, *, decrement: bool = True) -> None:
-        """Take a member out of the group; it keeps running."""
-        self.change(instance, lifecycle=Lifecycle.ABSENT, raw_lifecycle="")
-        self.set_desired(self.desired - decrement)
-
-    def forget(self, instance: InstanceId) -> None:
-        """Remove every trace of an instance, as EC2 does an hour after its end."""
-        with self._lock:
-            del self._machines[instance]
-            self._settle()
-
-    def change(self, instance: InstanceId, **fields: Any) -> None:
-        """Set any field of what AWS shows of an instance."""
-        with self._lock:
-            machine = self._machines[instance]
-            machine.look = replace(machine.look, **fields)
-
-    def set_desired(self, desired: int) -> None:
-        """Write desired capacity as anybody at AWS can: lower as well, and then unprotected members end."""
-        with self._lock:
-            self.desired = desired
-            self._settle()
-
-    def fail(self, operation: str, error: CloudError, *, after_effect: bool = False, times: int = 1) -> None:
-        """Let the next calls of one port method fail, before anything happened or after everything did."""
-        self._failures[operation].extend([_Failure(error, after_effect)] * times)
-
-    def overlook(self, *instances: InstanceId, looks: int = 1) -> None:
-        """Leave instances out of the next looks, which call themselves complete: AWS's lists lag."""
-        self._gaps.extend([_Gap(frozenset(instances), complete=True)] * looks)
-
-    def cut_short(self, *instances: InstanceId, looks: int = 1) -> None:
-        """Make the next looks incomplete, and leave instances out of them."""
-        self._gaps.extend([_Gap(frozenset(instances), complete=False)] * looks)
-
-    def lag(self, looks: int = 1) -> None:
-        """Answer the next looks with the one before them."""
-        self._stale_looks += looks
-
-    # How AWS behaves.
-
-    @contextmanager
-    def _call(self, operation: str, *arguments: Any) -> Iterator[None]:
-        with self._lock:
-            self.calls.append((operation, *arguments))
-            failures = self._failures[operation]
-            failure = failures.popleft() if failures else None
-            if failure and not failure.after_effect:
-                raise failure.error
-            yield
-            if failure:
-                raise failure.error
-
-    def _picture(self, account_for: Collection[InstanceId]) -> Observation:
-        gap = self._gaps.popleft() if self._gaps else _Gap(frozenset(), complete=True)
-        figures = Group(desired=self.desired, min_size=self.min_size, max_size=self.max_size)
-        return Observation(
-            group=figures if self.figures_readable else Group(desired=None, min_size=None, max_size=None),
-            instances={
-                identity: machine.look
-                for identity, machine in self._machines.items()
-                if (machine.look.member or identity in account_for) and identity not in gap.omitted
-            },
-            complete=gap.complete,
-        )
-
-    def _pass_time(self) -> None:
-        for machine in self._machines.values():
-            if machine.looks_left is not None and machine.looks_left > 0:
-                machine.looks_left -= 1
-            if machine.looks_left == 0:
-                self._next_stage(machine)
-        self._settle()
-
-    def _next_stage(self, machine: _Machine) -> None:
-        look = machine.look
-        if look.lifecycle is Lifecycle.PENDING:
-            self._enter_service(machine)
-        elif look.lifecycle is Lifecycle.LEAVING:
-            machine.look = replace(
-                look, lifecycle=Lifecycle.ABSENT, power=Power.TERMINATED, raw_lifecycle="", address=None
-            )
-        elif look.lifecycle is Lifecycle.IN_SERVICE and not look.healthy:
-            self._end(look.id)
-
-    def _enter_service(self, machine: _Machine) -> None:
-        machine.looks_left = 0
-        machine.look = replace(
-            machine.look,
-            lifecycle=Lifecycle.IN_SERVICE,
-            raw_lifecycle="InService",
-            power=Power.RUNNING,
-            protected=self.protect_new,
-            address=address_of(machine.look.id),
-        )
-
-    def _end(self, instance: InstanceId) -> None:
-        machine = self._machines[instance]
-        gone = machine.look.power is Power.TERMINATED
-        machine.looks_left = self.end_looks
-        machine.look = replace(
-            machine.look,
-            lifecycle=Lifecycle.LEAVING,
-            raw_lifecycle="Terminating",
-            power=Power.TERMINATED if gone else Power.ENDING,
-        )
-        if not self.end_looks:
-            self._next_stage(machine)
-
-    def _settle(self) -> None:
-        counted = [
-            look
-            for identity in self.members
-            if (look := self._machines[identity].look).lifecycle is not Lifecycle.OTHER
-        ]
-        room = self.desired if self.capacity is None else min(self.desired, self.capacity)
-        for _ in range(room - len(counted)):
-            self._launch()
-        surplus = max(len(counted) - self.desired, 0)
-        for victim in [look for look in counted if not look.protected][:surplus]:
-            self._end(victim.id)
-
-    def _launch(self) -> None:
-        identity = an_instance_id()
-        machine = _Machine(
-            look=SeenInstance(
-                id=identity,
-                lifecycle=Lifecycle.PENDING,
-                raw_lifecycle="Pending",
-                power=Power.PENDING,
-                zone="eu-west-1a",
-                launched_at=self._clock.now(),
-            ),
-            looks_left=self.boot_looks,
-        )
-        self._machines[identity] = machine
-        if self.boot_looks == 0:
-            self._enter_service(machine)
+    def _ready(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
+        return frozenset(targets if self.ready is None else self.ready & targets.keys())

@@ -1,7 +1,8 @@
-"""One Auto Scaling group at AWS, behind the Cloud port: the only package that calls boto3 for the service."""
+"""One Auto Scaling group at AWS, behind the ports Cloud and Preflight: the only boto3 of the service."""
 
 from app.aws.connection import Connection, StaticKeys
 from app.aws.gateway import AwsCloud
+from app.aws.preflight import AwsPreflight
 from app.aws.translate import AddressKind
 
-__all__ = ["AddressKind", "AwsCloud", "Connection", "StaticKeys"]
+__all__ = ["AddressKind", "AwsCloud", "AwsPreflight", "Connection", "StaticKeys"]

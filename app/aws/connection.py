@@ -1,6 +1,7 @@
 """The way to AWS: one boto3 session with two kinds of clients, one for reading and one for changing."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 from boto3.session import Session
 from botocore.config import Config
 
+from app.aws.budget import PER_SECOND, Budget
 from app.aws.errors import translated
-from app.domain.errors import BadCredentials
+from app.domain.errors import BadCredentials, Throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -35,7 +37,7 @@ class Clients:
 
 
 class Connection:
-    """Hands out boto3 clients, and turns everything they raise into a CloudError.
+    """Hands out boto3 clients, within a budget, and turns everything they raise into a CloudError.
 
     Clients are made at first use, because neither they nor their sockets survive a fork, and are then shared
     by all threads. A session is made anew after AWS refused our credentials, so that rotated ones are found
@@ -43,6 +45,10 @@ class Connection:
 
     Reads are tried three times in all, with botocore's standard backoff. Changes are tried once: a second
     attempt after a lost answer would hide that the first one was carried out.
+
+    Each service has one budget for all that is done over this connection: where it is used up, a call raises
+    Throttled and is not made. Where AWS itself throttles a call, the budget of that service begins anew from
+    nothing. `clock` returns seconds that never jump.
     """
 
     def __init__(
@@ -52,17 +58,22 @@ class Connection:
         keys: StaticKeys | None = None,
         endpoint_url: str | None = None,
         read_timeout: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._region = region
+        self.region = region
         self._keys = keys
         self._endpoint_url = endpoint_url
         self._read_timeout = read_timeout
         self._lock = Lock()
         self._session: Session | None = None
         self._clients: dict[int, Clients] = {}
+        self._budgets = {service: Budget(clock, per_second=rate) for service, rate in PER_SECOND.items()}
 
     def reading(self, action: str) -> AbstractContextManager[Clients]:
-        """Lend the clients for a call that changes nothing; `action` names it to the operator."""
+        """Lend the clients for a call that changes nothing.
+
+        `action` is AWS's own name, "ec2:DescribeInstances": for the operator, and for the budget.
+        """
         return self._calling(action, attempts=3, change=False)
 
     def changing(self, action: str) -> AbstractContextManager[Clients]:
@@ -71,9 +82,14 @@ class Connection:
 
     @contextmanager
     def _calling(self, action: str, *, attempts: int, change: bool) -> Iterator[Clients]:
+        budget = self._budgets[action.partition(":")[0]]
+        budget.let_in(action, change=change)
         try:
             with translated(action, change=change):
                 yield self._lend(attempts)
+        except Throttled:
+            budget.drain()
+            raise
         except BadCredentials:
             with self._lock:
                 self._session, self._clients = None, {}
@@ -89,12 +105,12 @@ class Connection:
 
     def _new_session(self) -> Session:
         if self._keys is None:
-            return Session(region_name=self._region)
+            return Session(region_name=self.region)
         return Session(
             aws_access_key_id=self._keys.access_key_id,
             aws_secret_access_key=self._keys.secret_access_key,
             aws_session_token=self._keys.session_token,
-            region_name=self._region,
+            region_name=self.region,
         )
 
     def _new_clients(self, session: Session, attempts: int) -> Clients:
@@ -105,7 +121,18 @@ class Connection:
             tcp_keepalive=True,
             user_agent_extra="ec2-orchestrator",
         )
-        return Clients(
+        clients = Clients(
             autoscaling=session.client("autoscaling", config=config, endpoint_url=self._endpoint_url),
             ec2=session.client("ec2", config=config, endpoint_url=self._endpoint_url),
         )
+        # botocore tells of each request just before it is sent: of every page, and of every attempt.
+        clients.autoscaling.meta.events.register("before-send", _charging(self._budgets["autoscaling"]))
+        clients.ec2.meta.events.register("before-send", _charging(self._budgets["ec2"]))
+        return clients
+
+
+def _charging(budget: Budget) -> Callable[..., None]:
+    def charge(**_: object) -> None:  # an answer would be taken for AWS's
+        budget.charge()
+
+    return charge

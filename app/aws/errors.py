@@ -58,6 +58,14 @@ class ActivityInProgress(Contention):
     """Another activity of the group on this instance is in progress."""
 
 
+class InvalidRequest(Unexpected):
+    """Auto Scaling knows who asks, and refuses what is asked for."""
+
+
+class WouldSucceed(Unexpected):
+    """The call was a dry run, and would have been carried out."""
+
+
 _BY_CODE: dict[str, type[CloudError]] = {
     **dict.fromkeys(
         (
@@ -97,6 +105,7 @@ _BY_CODE: dict[str, type[CloudError]] = {
     **dict.fromkeys(("ResourceContention", "ResourceContentionFault", "ConcurrentTagAccess"), Contention),
     **dict.fromkeys(("ScalingActivityInProgress", "ScalingActivityInProgressFault"), ActivityInProgress),
     **dict.fromkeys(("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"), InstanceGone),
+    "DryRunOperation": WouldSucceed,
 }
 
 _BY_MESSAGE: tuple[tuple[str, type[CloudError]], ...] = (
@@ -192,7 +201,7 @@ def _kind(code: str, message: str, status: int, *, change: bool) -> type[CloudEr
         return known
     if code == "ValidationError":
         words = message.lower()
-        return next((kind for part, kind in _BY_MESSAGE if part in words), Unexpected)
+        return next((kind for part, kind in _BY_MESSAGE if part in words), InvalidRequest)
     if status == _TOO_MANY_REQUESTS:
         return Throttled
     if status >= _SERVER_ERROR or code in _UNANSWERED_CODES or not code:

@@ -1,16 +1,16 @@
 """AwsCloud: the Cloud port over boto3, bound to one Auto Scaling group."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
-from app.aws import notices, translate
+from app.aws import activities, notices, translate
 from app.aws.connection import Connection
 from app.aws.details import Details
 from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone
 from app.aws.roster import RosterReader
-from app.aws.translate import AddressKind
+from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, AddressKind
 from app.domain.errors import CloudError
-from app.domain.model import InstanceId, Notice, Observation, ProjectId
+from app.domain.model import InstanceId, LaunchFailure, Notice, Observation, ProjectId
 from app.ports import Clock, TerminateOutcome
 
 SWEEP_EVERY = timedelta(minutes=5)
@@ -21,7 +21,7 @@ class AwsCloud:
     """One pool's Auto Scaling group at AWS. One thread at a time may observe; the rest is free.
 
     At rest a look costs one call (DescribeAutoScalingGroups), and one more while a member is on its way in or
-    out, and at each sweep. Nothing but CloudError is raised.
+    out, while there is a stray, and at each sweep. Nothing but CloudError is raised.
     """
 
     def __init__(self, connection: Connection, *, group: str, address: AddressKind, clock: Clock) -> None:
@@ -38,7 +38,8 @@ class AwsCloud:
         """Look at the group once; see the port for what is promised.
 
         Raises CloudError where the members cannot be listed. Where only EC2 cannot be asked, the observation
-        is incomplete and says so in a notice.
+        is incomplete and says so in a notice. It takes a sweep to find a stray; and what was just launched
+        may be taken for one in a single look (see Details).
         """
         now = self._clock.now()
         sweep = self._sweep_is_due(now)
@@ -47,13 +48,17 @@ class AwsCloud:
         outside = sorted(frozenset(account_for) - self._members)
         trouble: tuple[Notice, ...] = ()
         try:
-            self._details.refresh(roster.members, outside, sweep=sweep)
+            self._details.refresh(roster, outside, sweep=sweep)
         except CloudError as error:
             trouble = (notices.details_unknown(error),)
         else:
             self._swept_at = now if sweep else self._swept_at
         looks = [translate.seen_member(member, self._details.of(member.id)) for member in roster.members]
-        looks += [translate.seen_outside(one, told) for one in outside if (told := self._details.of(one))]
+        looks += [
+            translate.seen_outside(one, told)
+            for one in sorted(self._details.strays.union(outside))
+            if (told := self._details.of(one))
+        ]
         return Observation(
             group=roster.group,
             instances={look.id: look for look in looks},
@@ -88,19 +93,44 @@ class AwsCloud:
             return TerminateOutcome.BUSY
         return TerminateOutcome.ACCEPTED
 
-    def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
-        """Write on the instance who holds it, and since when as ISO 8601 in UTC."""
-        with self._aws.changing("ec2:CreateTags") as clients:
-            clients.ec2.create_tags(
-                Resources=[instance],
-                Tags=[
-                    {"Key": "ec2-orchestrator:project", "Value": project},
-                    {
-                        "Key": "ec2-orchestrator:allocated-at",
-                        "Value": allocated_at.astimezone(UTC).isoformat(timespec="seconds"),
-                    },
-                ],
+    def protect(self, instances: Collection[InstanceId]) -> None:
+        """Protect members from scale-in, all or none; at most 50 in a call. See the port."""
+        if not instances:
+            return
+        with self._aws.changing("autoscaling:SetInstanceProtection") as clients:
+            clients.autoscaling.set_instance_protection(
+                AutoScalingGroupName=self._group, InstanceIds=sorted(instances), ProtectedFromScaleIn=True
             )
+
+    def launch_failures(self, since: datetime) -> Sequence[LaunchFailure]:
+        """Return the group's launches that began since then and failed, the newest first, a hundred at most.
+
+        AWS tells each only once it has given it up. One call; the second is the precision of `since`.
+        """
+        with self._aws.reading("autoscaling:DescribeScalingActivities") as clients:
+            pages = clients.autoscaling.get_paginator("describe_scaling_activities").paginate(
+                AutoScalingGroupName=self._group,
+                Filters=[
+                    {"Name": "StartTimeLowerBound", "Values": [_in_utc(since)]},
+                    {"Name": "Status", "Values": activities.FAILED},
+                ],
+                PaginationConfig={"PageSize": activities.MOST, "MaxItems": activities.MOST},
+            )
+            return activities.launch_failures(one for page in pages for one in page["Activities"])
+
+    def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
+        """Write on the instance who holds it, and since when as ISO 8601 in UTC. The next look reads it."""
+        try:
+            with self._aws.changing("ec2:CreateTags") as clients:
+                clients.ec2.create_tags(
+                    Resources=[instance],
+                    Tags=[
+                        {"Key": PROJECT_TAG, "Value": project},
+                        {"Key": ALLOCATED_AT_TAG, "Value": _in_utc(allocated_at)},
+                    ],
+                )
+        finally:
+            self._details.outdate(instance)
 
     def _end(self, instance: InstanceId, *, decrement: bool) -> None:
         with self._aws.changing("autoscaling:TerminateInstanceInAutoScalingGroup") as clients:
@@ -111,3 +141,7 @@ class AwsCloud:
     def _sweep_is_due(self, now: datetime) -> bool:
         # A clock that was set back makes a sweep due as well, instead of putting it off.
         return self._swept_at is None or not timedelta() <= now - self._swept_at < SWEEP_EVERY
+
+
+def _in_utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,13 +1,14 @@
 """What an operator should know about a look at AWS, and about a group that is set up dangerously.
 
-The dangers are those of the Auto Scaling user guide's chapters on scale-in protection, Availability Zone
-rebalancing, maximum instance lifetime, health checks, and suspended processes: each of them can end an
-instance that a project is using, or keep the buffer from being filled.
+The dangers are those of the Auto Scaling user guide's chapters on Availability Zone rebalancing, maximum
+instance lifetime, health checks, Capacity Rebalancing, warm pools, and suspended processes: each of them can
+end an instance that a project is using, give one project what another left behind, or keep the buffer from
+being filled. That a group does not protect new instances is none: we protect each before it is handed out.
 """
 
 from collections.abc import Iterable, Iterator
 
-from app.aws.translate import AddressKind, Answer
+from app.aws.translate import AddressKind, Answer, suspended
 from app.domain.errors import CloudError
 from app.domain.model import Lifecycle, Notice, Power, SeenInstance
 
@@ -48,14 +49,8 @@ def without_address(looks: Iterable[SeenInstance], kind: AddressKind) -> Iterato
 
 def hazards(group: Answer) -> Iterator[Notice]:
     """Tell what in a group's own settings endangers instances in use, or the buffer."""
-    suspended = {process.get("ProcessName") for process in group.get("SuspendedProcesses", [])}
-    if not group.get("NewInstancesProtectedFromScaleIn", False):
-        yield Notice(
-            code="group-unprotected",
-            detail="New instances are not protected from scale-in: whoever lowers desired capacity may end "
-            "an instance in use.",
-        )
-    if "AZRebalance" not in suspended and len(group.get("AvailabilityZones", [])) > 1:
+    stopped = suspended(group)
+    if "AZRebalance" not in stopped and len(group.get("AvailabilityZones", [])) > 1:
         yield Notice(
             code="group-rebalances",
             detail="The process AZRebalance is not suspended: AWS may end an instance in use to even out its "
@@ -71,7 +66,18 @@ def hazards(group: Answer) -> Iterator[Notice]:
             code="group-checks-elb",
             detail="A load balancer's health check is used: an instance in use that fails it is replaced.",
         )
-    for process in sorted(suspended & {"Launch", "Terminate"}):
+    if group.get("CapacityRebalance"):
+        yield Notice(
+            code="group-rebalances-spot",
+            detail="Capacity Rebalancing is on: AWS replaces a Spot Instance in use that may be interrupted.",
+        )
+    if (group.get("WarmPoolConfiguration") or {}).get("InstanceReusePolicy", {}).get("ReuseOnScaleIn"):
+        yield Notice(
+            code="group-reuses-instances",
+            detail="The warm pool takes instances back on scale-in: a project may get what another one left "
+            "behind.",
+        )
+    for process in sorted(stopped & {"Launch", "Terminate"}):
         yield Notice(
             code="group-process-suspended",
             detail=f"The process {process} is suspended: the buffer cannot be kept.",

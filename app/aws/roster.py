@@ -18,6 +18,8 @@ class Roster:
 
     group: Group
     members: tuple[Member, ...]
+    warm_pool: bool = False
+    """Whether the group has instances that its own list leaves out."""
     notices: tuple[Notice, ...] = ()
 
 
@@ -62,7 +64,10 @@ class RosterReader:
         if not groups:
             raise GroupMissing(f"There is no Auto Scaling group '{self._group}' in this account and region.")
         return Roster(
-            group=translate.group(groups[0]), members=members, notices=tuple(notices.hazards(groups[0]))
+            group=translate.group(groups[0]),
+            members=members,
+            warm_pool=translate.has_warm_pool(groups[0]),
+            notices=tuple(notices.hazards(groups[0])),
         )
 
     def _from_account(self, blind: Notice) -> Roster:

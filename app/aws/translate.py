@@ -17,6 +17,8 @@ AddressKind = Literal["public", "private"]
 Answer = Mapping[str, Any]
 
 PORT_TAG = "ec2-orchestrator:port"
+PROJECT_TAG = "ec2-orchestrator:project"
+ALLOCATED_AT_TAG = "ec2-orchestrator:allocated-at"
 
 _LIFECYCLES = {
     "InService": Lifecycle.IN_SERVICE,
@@ -51,6 +53,7 @@ class Member:
     healthy: bool
     protected: bool
     zone: str | None
+    template: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Detail:
     power: Power
     address: str | None = None
     port: int | None = None
+    holder: str | None = None
+    held_since: datetime | None = None
     zone: str | None = None
     launched_at: datetime | None = None
 
@@ -75,12 +80,28 @@ def power(word: str) -> Power:
 
 
 def group(answer: Answer) -> Group:
-    """Read a group's figures."""
+    """Read a group's figures, and whether it launches at all."""
     return Group(
         desired=answer.get("DesiredCapacity"),
         min_size=answer.get("MinSize"),
         max_size=answer.get("MaxSize"),
+        launches="Launch" not in suspended(answer),
     )
+
+
+def suspended(answer: Answer) -> frozenset[str]:
+    """Name a group's suspended processes."""
+    return frozenset(str(process.get("ProcessName")) for process in answer.get("SuspendedProcesses", []))
+
+
+def protects_new(answer: Answer) -> bool:
+    """Tell whether a group protects new instances from scale-in by itself."""
+    return bool(answer.get("NewInstancesProtectedFromScaleIn", False))
+
+
+def has_warm_pool(answer: Answer) -> bool:
+    """Tell whether a group keeps a warm pool, whose instances its own list leaves out."""
+    return bool(answer.get("WarmPoolConfiguration"))
 
 
 def member(answer: Answer) -> Member:
@@ -94,16 +115,20 @@ def member(answer: Answer) -> Member:
         healthy=str(answer.get("HealthStatus", "")).lower() == "healthy",
         protected=bool(answer.get("ProtectedFromScaleIn", False)),
         zone=answer.get("AvailabilityZone"),
+        template=_template(answer),
     )
 
 
 def detail(answer: Answer, address: AddressKind) -> Detail:
     """Read what EC2 tells of an instance."""
     launched = answer.get("LaunchTime")
+    tags = {tag.get("Key"): str(tag.get("Value", "")) for tag in answer.get("Tags", [])}
     return Detail(
         power=power(answer.get("State", {}).get("Name", "")),
         address=answer.get(_ADDRESS_KEYS[address]) or None,
-        port=_port(answer.get("Tags", [])),
+        port=_port(tags.get(PORT_TAG, "")),
+        holder=tags.get(PROJECT_TAG),
+        held_since=_moment(tags.get(ALLOCATED_AT_TAG, "")),
         zone=answer.get("Placement", {}).get("AvailabilityZone"),
         launched_at=launched.astimezone(UTC) if isinstance(launched, datetime) else None,
     )
@@ -121,6 +146,9 @@ def seen_member(listed: Member, told: Detail | None) -> SeenInstance:
         power=told.power,
         address=told.address,
         port=told.port,
+        holder=told.holder,
+        held_since=told.held_since,
+        template=listed.template,
         zone=listed.zone or told.zone,
         launched_at=told.launched_at,
     )
@@ -134,15 +162,31 @@ def seen_outside(identity: InstanceId, told: Detail) -> SeenInstance:
         power=told.power,
         address=told.address,
         port=told.port,
+        holder=told.holder,
+        held_since=told.held_since,
         zone=told.zone,
         launched_at=told.launched_at,
     )
 
 
-def _port(tags: list[Answer]) -> int | None:
-    """Read the port tag; None where there is none, or its value is not a port."""
-    for tag in tags:
-        text = str(tag.get("Value", ""))
-        if tag.get("Key") == PORT_TAG and text.isascii() and text.isdigit() and int(text) in _PORTS:
-            return int(text)
-    return None
+def _template(answer: Answer) -> str | None:
+    """Name what a member was launched from. Of a launch template AWS shows the version by its number."""
+    template = answer.get("LaunchTemplate") or {}
+    identity, version = template.get("LaunchTemplateId"), template.get("Version")
+    if identity:
+        return f"{identity}:{version}" if version else str(identity)
+    return answer.get("LaunchConfigurationName") or None
+
+
+def _port(text: str) -> int | None:
+    """Read a port; None where the text is none."""
+    return int(text) if text.isascii() and text.isdigit() and int(text) in _PORTS else None
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a time in ISO 8601, in UTC; None where the text is none, or leaves its time zone open."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

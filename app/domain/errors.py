@@ -15,6 +15,7 @@
     ├── RegistryUnavailable
     └── CloudError                      AWS did not do what was asked
         ├── Throttled
+        │   └── BudgetSpent             by us, before AWS does it
         ├── CloudUnavailable
         ├── Contention
         ├── OutcomeUnknown
@@ -133,6 +134,12 @@ class Throttled(CloudError):
     """AWS is throttling our calls."""
 
     code = "aws-throttled"
+
+
+class BudgetSpent(Throttled):
+    """Our own budget of AWS calls is used up for a moment."""
+
+    code = "aws-budget"
 
 
 class CloudUnavailable(CloudError):

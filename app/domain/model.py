@@ -1,7 +1,7 @@
 """The nouns: instance, allocation, policy, and one look at AWS (an observation)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -69,9 +69,16 @@ class InstanceState(StrEnum):
     """Gone. The record stays, so that the id is never taken for a new instance."""
 
 
+NOT_TERMINATED = frozenset(InstanceState) - {InstanceState.TERMINATED}
+
 TRANSITIONS: Mapping[InstanceState, frozenset[InstanceState]] = {
     InstanceState.BOOTING: frozenset(
-        {InstanceState.IDLE, InstanceState.TERMINATING, InstanceState.TERMINATED}
+        {
+            InstanceState.IDLE,
+            InstanceState.ALLOCATED,  # its tags say that somebody holds it: see Registry.adopt
+            InstanceState.TERMINATING,
+            InstanceState.TERMINATED,
+        }
     ),
     InstanceState.IDLE: frozenset(
         {
@@ -95,15 +102,22 @@ class EndReason(StrEnum):
     """Somebody asked us to end this instance."""
     BOOT_TIMEOUT = "boot-timeout"
     """It did not become ready in time, so we replace it."""
+    UNHEALTHY = "unhealthy"
+    """It had been ready, stopped answering and did not recover, so we replace it."""
     LEFT = "left"
     """AWS, or somebody at AWS, ended it: not our decision."""
     VANISHED = "vanished"
     """Neither the group nor EC2 lists it any more."""
 
     @property
+    def unready(self) -> bool:
+        """Whether it says that the instance did not become ready, or did not stay so."""
+        return self in {EndReason.BOOT_TIMEOUT, EndReason.UNHEALTHY}
+
+    @property
     def ours(self) -> bool:
         """Whether we decided it. Only then may we ask AWS to terminate the instance."""
-        return self in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT}
+        return self in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT, EndReason.UNHEALTHY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,16 +135,24 @@ class Instance:
     launched_at: datetime | None = None
     in_service_since: datetime | None = None
     """Since when looks show a booting instance in service: its time to become ready counts from here."""
+    ready_at: datetime | None = None
+    """When its last probe passed; None where it has failed one since, or had none."""
+    template: str | None = None
+    """The launch template version it was launched with, as `SeenInstance.template`."""
     missing_since: datetime | None = None
     """When a complete look missed it for the first time in a row."""
     end_reason: EndReason | None = None
     terminate_called_at: datetime | None = None
     """When AWS was last asked to terminate it and did not refuse. The answer may be lost: look."""
     project: ProjectId | None = None
-    """Who holds it, or held it last."""
+    """Who holds it, or held it last. None for an allocated one: used by its tags, nobody knows by whom."""
     allocated_at: datetime | None = None
     tagged: bool = False
     """Whether the allocation is written on the instance in AWS."""
+
+
+Known = Mapping[InstanceId, Instance]
+"""What the registry has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +219,13 @@ class SeenInstance:
     """The address to hand out: public or private, as the pool is set."""
     port: int | None = None
     """From the instance's tag `ec2-orchestrator:port`; None means the pool's own."""
+    holder: str | None = None
+    """Who holds it by its tag `ec2-orchestrator:project`, whatever somebody wrote there."""
+    held_since: datetime | None = None
+    """From its tag `ec2-orchestrator:allocated-at`; None where there is none, or it is not a time."""
+    template: str | None = None
+    """What it was launched from: `lt-0123456789abcdef0:3` (launch template and version), or a launch
+    configuration's name. None where the group does not say."""
     zone: str | None = None
     launched_at: datetime | None = None
     raw_lifecycle: str = ""
@@ -225,6 +254,7 @@ class SeenInstance:
             and self.healthy
             and self.power is Power.RUNNING
             and self.address is not None
+            and self.holder is None
         )
 
 
@@ -235,6 +265,8 @@ class Group:
     desired: int | None
     min_size: int | None
     max_size: int | None
+    launches: bool = True
+    """False while the group's process Launch is suspended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +287,11 @@ class Observation:
     """Whether every page of every list was read. An incomplete look proves no absence."""
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def staying(self) -> Iterator[SeenInstance]:
+        """The members that are not on their way out."""
+        return (look for look in self.instances.values() if look.member and not look.leaving)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -269,13 +306,92 @@ class Policy:
     """How far apart two looks must be to prove an absence: AWS's lists lag behind its changes."""
     doubt: timedelta = timedelta(seconds=30)
     """How long an unanswered terminate call is given before it is repeated."""
+    recovery: timedelta = timedelta(seconds=60)
+    """How long an instance that stopped answering may take to answer again before it is replaced."""
+    probes_failed: int = 3
+    """After so many failed probes in a row an idle instance is withdrawn."""
+    boots_failed: int = 3
+    """After so many instances in a row that did not get ready, they are replaced one at a time."""
+    longest_backoff: timedelta = timedelta(hours=1)
+    """The longest time between two such replacements."""
 
 
 class Limit(StrEnum):
     """Why the buffer cannot be met."""
 
     MAX_SIZE = "max-size"
+    """The group's max size is lower than allocated + waiting + buffer."""
+    CAPACITY = "capacity"
+    """AWS has no more instances of this type at the moment; the group keeps trying."""
+    QUOTA = "quota"
+    """An AWS quota of the account is used up; desired capacity is not raised any further."""
+    CONFIGURATION = "configuration"
+    """AWS cannot launch as the group is set up; desired capacity is not raised any further."""
     AWS_ERRORS = "aws-errors"
+    """AWS could not be looked at, or refused to raise desired capacity; `warnings` says how."""
+    BOOT_FAILURES = "boot-failures"
+    """Several instances in a row did not become ready; they are replaced one at a time, ever more slowly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchFailure:
+    """An instance that AWS could not launch."""
+
+    limit: Limit
+    """CAPACITY, QUOTA or CONFIGURATION."""
+    message: str
+    """AWS's own sentence."""
+    at: datetime
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootFailures:
+    """How many instances in a row, all of one launch template version, did not become ready."""
+
+    count: int = 0
+    template: str | None = None
+    last: InstanceId | None = None
+    last_at: datetime | None = None
+
+    def with_one_more(self, instance: Instance, now: datetime) -> "BootFailures":
+        """Continue the row, or begin a new one where the version is another."""
+        count = self.count if self.template == instance.template else 0
+        return BootFailures(count=count + 1, template=instance.template, last=instance.id, last_at=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setbacks:
+    """What went wrong lately and stands in the way of the buffer."""
+
+    launch: LaunchFailure | None = None
+    """The newest launch that failed, while members are missing."""
+    boots: BootFailures = field(default_factory=BootFailures)
+
+
+class Verdict(StrEnum):
+    """How a check of the set-up ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, but something may go wrong that need not."""
+    FAILURE = "failure"
+    """The service cannot do its job like this."""
+    UNKNOWN = "unknown"
+    """It could not be found out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of a doctor's report."""
+
+    check: str
+    """What was looked at, in a few words."""
+    verdict: Verdict
+    detail: str
+    """What was found, in a sentence."""
+    remedy: str = ""
+    """How to mend it, in a sentence or as a command; empty where nothing needs mending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,57 +1,59 @@
 """Many probes at once, in bounded time."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from threading import Lock
-from time import monotonic
 
 from app.domain.model import InstanceId
 
-Check = Callable[[str, int], bool]
-"""Whether an address and a port answer. An exception means that they do not."""
+Check = Callable[[str, int], Awaitable[bool]]
+"""Whether an address and a port answer as they should. An exception means that they do not."""
 
 
 class Crowd:
-    """Runs one check against many targets with `concurrency` threads, for at most `deadline` seconds in all.
+    """Runs one check against many targets: `concurrency` at a time, for at most `deadline` seconds in all.
 
-    Threads are made at first use, so that none is lost in a fork. Targets that a call could not get to come
-    first in the next one: a crowd of hanging hosts delays the others, but never hides them for good.
+    Each target gets at most `timeout` seconds. Targets that a call did not get to come first in the next one:
+    a crowd of hanging hosts delays the others, but never hides them for good. Safe in any thread and after
+    any fork, since nothing is held between two calls: each has an event loop of its own, which costs less
+    than a thread for each check and takes only one turn at a time from the threads that serve requests.
     """
 
-    def __init__(self, check: Check, *, concurrency: int, deadline: float) -> None:
+    def __init__(self, check: Check, *, timeout: float, concurrency: int, deadline: float) -> None:
         self._check = check
+        self._timeout = timeout
         self._concurrency = concurrency
         self._deadline = deadline
-        self._lock = Lock()
-        self._threads: ThreadPoolExecutor | None = None
         self._left_over: tuple[InstanceId, ...] = ()
 
     def ask(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         """Return those that passed the check in time. Never raises."""
-        end = monotonic() + self._deadline
-        pending: dict[InstanceId, Future[bool]] = {}
+        if targets:
+            with suppress(OSError), asyncio.Runner() as runner:  # where no file descriptor is left
+                return runner.run(self._ask_all(targets))
+        return frozenset()
+
+    async def _ask_all(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         waiting_longest = [one for one in self._left_over if one in targets]
-        with suppress(RuntimeError):  # no more threads can be had, or the interpreter is shutting down
-            for one in dict.fromkeys([*waiting_longest, *targets]):
-                pending[one] = self._pool().submit(self._check, *targets[one])
-        wait(pending.values(), timeout=end - monotonic())
-        self._left_over = tuple(one for one, answer in pending.items() if answer.cancel())
-        return frozenset(one for one, answer in pending.items() if _passed(answer))
+        queue = iter(dict.fromkeys([*waiting_longest, *targets]))
+        passed: set[InstanceId] = set()
+        askers = [
+            asyncio.create_task(self._ask_in_turn(queue, targets, passed))
+            for _ in range(min(self._concurrency, len(targets)))
+        ]
+        # Who is still asking then is cancelled by the end of the loop.
+        await asyncio.wait(askers, timeout=self._deadline)
+        self._left_over = tuple(queue)
+        return frozenset(passed)
 
-    def close(self) -> None:
-        """Let the threads end; checks under way run out on their own. A later call starts new ones."""
-        with self._lock:
-            if self._threads is not None:
-                self._threads.shutdown(wait=False, cancel_futures=True)
-            self._threads = None
-
-    def _pool(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="probe")
-            return self._threads
-
-
-def _passed(answer: Future[bool]) -> bool:
-    return answer.done() and not answer.cancelled() and answer.exception() is None and answer.result()
+    async def _ask_in_turn(
+        self,
+        queue: Iterator[InstanceId],
+        targets: Mapping[InstanceId, tuple[str, int]],
+        passed: set[InstanceId],
+    ) -> None:
+        for one in queue:
+            with suppress(Exception):
+                async with asyncio.timeout(self._timeout):
+                    if await self._check(*targets[one]):
+                        passed.add(one)

@@ -1,58 +1,80 @@
 """HttpProber: ready is who answers GET with success."""
 
-import socket
 from collections.abc import Mapping
-from contextlib import closing, suppress
-from threading import Timer
-from time import monotonic
-
-from urllib3.connection import HTTPConnection
+from http import HTTPStatus
+from urllib.parse import quote, urljoin, urlsplit
 
 from app.domain.model import InstanceId
 from app.probe.crowd import Crowd
+from app.probe.exchange import get
 
-_REQUEST_HEADERS = {"Connection": "close", "User-Agent": "ec2-orchestrator", "Accept": "*/*"}
-"""The connection is closed each time: code-server takes an open one for a sign of use."""
+_REDIRECTS = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
+_MOST_REDIRECTS = 5
 
 
 class HttpProber:
-    """Finds ready every instance that answers GET `path` with any 2xx.
+    """Finds ready every instance that answers GET `path` with any 2xx; a redirect is no success.
 
-    A redirect is not followed and is no success. Each instance gets `timeout` seconds for all of it, however
-    slowly it sends; the whole call gets `deadline` seconds, and who was not heard by then is not ready.
+    Each instance gets `timeout` seconds for all of it, however slowly it sends; the whole call gets
+    `deadline` seconds, and who was not heard by then is not ready. `opens` has limits of its own, because a
+    first page can be slow to come. With 200 at a time, one call asks 1,000 instances although all hang.
     """
 
     def __init__(
-        self, path: str, *, timeout: float = 2.0, concurrency: int = 32, deadline: float = 10.0
+        self,
+        path: str,
+        *,
+        timeout: float = 2.0,
+        deadline: float = 10.0,
+        page_timeout: float = 5.0,
+        page_deadline: float = 10.0,
+        concurrency: int = 200,
     ) -> None:
-        self._path = path
-        self._timeout = timeout
-        self._crowd = Crowd(self._answers, concurrency=concurrency, deadline=deadline)
+        self._target = _in_ascii(path)
+        self._health = Crowd(self._answers, timeout=timeout, concurrency=concurrency, deadline=deadline)
+        self._pages = Crowd(_opens, timeout=page_timeout, concurrency=concurrency, deadline=page_deadline)
 
     def probe(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
-        """Return those of `targets` that are ready. Never raises; bounded in time."""
-        return self._crowd.ask(targets)
+        """Return those of `targets` that are ready. Never raises; bounded in time.
 
-    def close(self) -> None:
-        """Let the threads end."""
-        self._crowd.close()
+        On code-server, `/healthz` without a query is the one request that does not count as a use.
+        """
+        return self._health.ask(targets)
 
-    def _answers(self, address: str, port: int) -> bool:
-        end = monotonic() + self._timeout
-        with closing(HTTPConnection(address, port, timeout=self._timeout)) as connection:
-            connection.connect()
-            # A socket's timeout begins anew with each byte received, so that it alone bounds nothing.
-            cut = Timer(max(end - monotonic(), 0), _cut, [connection.sock])
-            cut.start()
-            try:
-                connection.request("GET", self._path, headers=_REQUEST_HEADERS, preload_content=False)
-                with closing(connection.getresponse()) as response:
-                    # Headers that were cut off look complete.
-                    return 200 <= response.status < 300 and monotonic() < end  # noqa: PLR2004 - any 2xx
-            finally:
-                cut.cancel()
+    def opens(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
+        """Return those of `targets` whose front page opens. Never raises; bounded in time.
+
+        GET `/` must end in a 2xx after at most five redirects, none of which leaves the instance's address
+        and port. A code-server whose page is dead, with HTTP 500, still has a green `/healthz`. But it takes
+        this request for a use: for instances that were never idle yet.
+        """
+        return self._pages.ask(targets)
+
+    async def _answers(self, address: str, port: int) -> bool:
+        return (await get(address, port, self._target)).succeeded
 
 
-def _cut(connected: socket.socket) -> None:
-    with suppress(OSError):  # closed already
-        connected.shutdown(socket.SHUT_RDWR)
+async def _opens(address: str, port: int) -> bool:
+    target = "/"
+    for _ in range(1 + _MOST_REDIRECTS):
+        answer = await get(address, port, target)
+        if answer.status not in _REDIRECTS or answer.location is None:
+            return answer.succeeded
+        there = urlsplit(urljoin(f"http://{address}:{port}{target}", answer.location))
+        if (there.scheme, there.hostname, there.port or 80) != ("http", address, port):
+            return False
+        target = _in_ascii((there.path or "/") + (f"?{there.query}" if there.query else ""))
+    return False
+
+
+def _in_ascii(target: str) -> str:
+    """Return a path and query with what must not stand there escaped, and no escape escaped again."""
+    return quote(target, safe="%!$&'()*+,/:;=?@~")

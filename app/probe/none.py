@@ -12,5 +12,6 @@ class NoProber:
         """Return all of `targets`."""
         return frozenset(targets)
 
-    def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+    def opens(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
+        """Return all of `targets`."""
+        return frozenset(targets)

@@ -1,9 +1,9 @@
 """TcpProber: ready is who accepts a connection."""
 
-import socket
 from collections.abc import Mapping
 
 from app.domain.model import InstanceId
+from app.probe.connection import connection
 from app.probe.crowd import Crowd
 
 
@@ -13,18 +13,18 @@ class TcpProber:
     The whole call gets `deadline` seconds, and who was not heard by then is not ready.
     """
 
-    def __init__(self, *, timeout: float = 2.0, concurrency: int = 32, deadline: float = 10.0) -> None:
-        self._timeout = timeout
-        self._crowd = Crowd(self._accepts, concurrency=concurrency, deadline=deadline)
+    def __init__(self, *, timeout: float = 2.0, deadline: float = 10.0, concurrency: int = 200) -> None:
+        self._crowd = Crowd(_accepts, timeout=timeout, concurrency=concurrency, deadline=deadline)
 
     def probe(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         """Return those of `targets` that are ready. Never raises; bounded in time."""
         return self._crowd.ask(targets)
 
-    def close(self) -> None:
-        """Let the threads end."""
-        self._crowd.close()
+    def opens(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
+        """Return all of `targets`: what listens there need not speak HTTP."""
+        return frozenset(targets)
 
-    def _accepts(self, address: str, port: int) -> bool:
-        with socket.create_connection((address, port), timeout=self._timeout):
-            return True
+
+async def _accepts(address: str, port: int) -> bool:
+    async with connection(address, port):
+        return True

@@ -26,7 +26,7 @@ def open_database(url: str, *, connections: int = 20) -> Engine:
 
     Raises RegistryUnusable, in one sentence, where that cannot be done; the database is then as it was.
     """
-    where = _parsed(url)
+    where = parsed(url)
     if where.get_backend_name() == "sqlite":
         engine = _sqlite(where, connections)
     else:
@@ -37,14 +37,15 @@ def open_database(url: str, *, connections: int = 20) -> Engine:
             _migrate(connection, name)
     except SQLAlchemyError as error:
         raise RegistryUnusable(
-            f"The database {name} cannot be opened for writing: {_reason(error)}."
+            f"The database {name} cannot be opened for writing: {reason(error)}."
         ) from error
     finally:
         engine.dispose()  # no connection may be carried into a fork
     return engine
 
 
-def _parsed(url: str) -> URL:
+def parsed(url: str) -> URL:
+    """Read the URL of a database that we can use; otherwise raise RegistryUnusable."""
     try:
         where = make_url(url)
     except (ArgumentError, ValueError):  # both may quote the URL, and with it the password
@@ -114,23 +115,31 @@ def _migrate(connection: Connection, name: str) -> None:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    tables, known = inspect(connection).get_table_names(), revisions()
-    current: str | None = None
-    if "alembic_version" in tables:
-        current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    elif tables:
-        raise RegistryUnusable(
-            f"The database {name} holds the tables of another program: name one of our own."
-        )
-    if current is not None and current not in known:
+    current = revision(connection, name)
+    if current != revisions()[-1]:
+        _upgrade(connection)
+    # Nothing to migrate, nothing written: find out now, not at the first claim, that we may not write.
+    connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+
+def revision(connection: Connection, name: str) -> str | None:
+    """Name the schema's version; None where the database is empty. Refuse what this version cannot read."""
+    tables = inspect(connection).get_table_names()
+    if "alembic_version" not in tables:
+        if tables:
+            raise RegistryUnusable(
+                f"The database {name} holds the tables of another program: name one of our own."
+            )
+        return None
+    current: str | None = connection.execute(
+        text("SELECT version_num FROM alembic_version")
+    ).scalar_one_or_none()
+    if current is not None and current not in revisions():
         raise RegistryUnusable(
             f"The database {name} is from a newer version of this service (schema {current}): "
             "run that version. Nothing was changed."
         )
-    if current != known[-1]:
-        _upgrade(connection)
-    # Nothing to migrate, nothing written: find out now, not at the first claim, that we may not write.
-    connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+    return current
 
 
 def revisions() -> tuple[str, ...]:
@@ -150,7 +159,7 @@ def _upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def reason(error: SQLAlchemyError) -> str:
     """Reduce a driver's report to its first line: what is wrong, without our SQL."""
     original = getattr(error, "orig", None) or error
     return str(original).strip().splitlines()[0].rstrip(".")

@@ -6,6 +6,7 @@ from sqlalchemy import Row
 
 from app.domain.model import (
     Allocation,
+    BootFailures,
     EndReason,
     Group,
     Instance,
@@ -45,6 +46,8 @@ def instance(row: Row[*tuple[Any, ...]]) -> Instance:
         missing_since=row.missing_since,
         end_reason=EndReason(row.end_reason) if row.end_reason else None,
         terminate_called_at=row.terminate_called_at,
+        ready_at=row.ready_at,
+        template=row.template,
         project=row.project,
         allocated_at=row.allocated_at,
         tagged=bool(row.tagged),
@@ -63,6 +66,26 @@ def event(row: Row[*tuple[Any, ...]]) -> Event:
         project=row.project,
         reason=row.reason,
     )
+
+
+def boot_failures(row: Row[*tuple[Any, ...]]) -> BootFailures:
+    """Read how many instances in a row did not become ready."""
+    return BootFailures(
+        count=row.boot_failures,
+        template=row.boot_failed_template,
+        last=row.boot_failed_instance,
+        last_at=row.boot_failed_at,
+    )
+
+
+def boot_failures_values(failures: BootFailures) -> dict[str, object]:
+    """Write them as column values, the reverse of `boot_failures`."""
+    return {
+        "boot_failures": failures.count,
+        "boot_failed_template": failures.template,
+        "boot_failed_instance": failures.last,
+        "boot_failed_at": failures.last_at,
+    }
 
 
 def pool_view(row: Row[*tuple[Any, ...]]) -> PoolView:

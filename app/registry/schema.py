@@ -64,6 +64,10 @@ pools = Table(
     Column("notices", JSON, nullable=False),
     Column("last_pass_at", Utc),
     Column("last_attempt_at", Utc),
+    Column("boot_failures", Integer, nullable=False, server_default="0"),
+    Column("boot_failed_template", String),
+    Column("boot_failed_instance", String),
+    Column("boot_failed_at", Utc),
 )
 
 instances = Table(
@@ -81,6 +85,8 @@ instances = Table(
     Column("missing_since", Utc),
     Column("end_reason", String),
     Column("terminate_called_at", Utc),
+    Column("ready_at", Utc),
+    Column("template", String),
     CheckConstraint(
         "state IN ('booting', 'idle', 'allocated', 'terminating', 'terminated')", name="known_state"
     ),

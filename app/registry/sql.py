@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from app.domain.errors import InstanceNotFound, PoolExhausted, RegistryUnavailable, RegistryUnusable
 from app.domain.model import (
-    TRANSITIONS,
-    Allocation,
+    NOT_TERMINATED,
+    BootFailures,
     EndReason,
     Instance,
     InstanceId,
@@ -22,16 +22,16 @@ from app.domain.model import (
     ProjectId,
     SeenInstance,
 )
-from app.ports import Claimed, Event, EventKind
-from app.registry import rows, statements
+from app.ports import Claimed, Event, EventKind, Unproved
+from app.registry import rows, statements, steps
 from app.registry.database import EXCLUSIVE
-
-POLLER = "poller"
-"""The actor of what a pass does by itself."""
+from app.registry.steps import POLLER
 
 RETRY_AFTER = timedelta(seconds=5)
-DEMAND_LASTS = timedelta(seconds=30)
-"""How long a project that got nothing counts as waiting; asking again starts it anew."""
+CANDIDATES = 16
+"""How many doubtful instances are named at once: enough for a claim, few enough to be asked together."""
+CHUNK = 500
+"""How many ids a statement names; a database may limit its parameters."""
 
 
 class SqlRegistry:
@@ -75,21 +75,36 @@ class SqlRegistry:
 
     # Claims and releases
 
-    def claim(self, pool: PoolName, project: ProjectId, *, actor: str, now: datetime) -> Claimed:
+    def claim(
+        self,
+        pool: PoolName,
+        project: ProjectId,
+        *,
+        actor: str,
+        now: datetime,
+        ready_since: datetime | None = None,
+        last_try: bool = True,
+    ) -> Claimed:
         """See Registry.claim."""
         try:
             with self._exclusively() as tx:
                 if self._queues_projects:
                     tx.execute(statements.queue_project, {"project": project})
-                held = _held_by(tx, project)
+                held = steps.held_by(tx, project)
                 if held is not None:
                     return Claimed(held, created=False)
-                taken = _take_longest_idle(tx, pool, project, actor, now)
+                taken = steps.take_longest_idle(
+                    tx, pool, project, ready_since=ready_since, actor=actor, now=now
+                )
+                if taken is None and not last_try:
+                    candidates = steps.doubtful(tx, pool, CANDIDATES)
+                    if candidates:
+                        raise Unproved(candidates, retry_after=RETRY_AFTER)
                 if taken is None:
-                    _wait(tx, pool, project, actor, now)
+                    steps.wait(tx, pool, project, actor=actor, now=now)
         except _Conflict:  # another process gave this project its instance, which our schema keeps single
             with self._looking() as tx:
-                held = _held_by(tx, project)
+                held = steps.held_by(tx, project)
             if held is None:
                 raise
             return Claimed(held, created=False)
@@ -109,16 +124,19 @@ class SqlRegistry:
                 raise InstanceNotFound(f"{instance} is not an instance of ours.")
             if row.state != InstanceState.TERMINATING.value:
                 move = (InstanceState(row.state), InstanceState.TERMINATING)
-                _end(tx, instance, move, EndReason.DESTROYED, actor=actor, now=now)
+                steps.end(tx, instance, move, EndReason.DESTROYED, actor=actor, now=now)
                 row = tx.execute(statements.one_instance, {"instance": instance}).one()
         return rows.instance(row)
 
     # What a pass learns and decides
 
-    def instances(self, pool: PoolName) -> Mapping[InstanceId, Instance]:
+    def instances(
+        self, pool: PoolName, states: Collection[InstanceState] = NOT_TERMINATED
+    ) -> Mapping[InstanceId, Instance]:
         """See Registry.instances."""
+        wanted = {"pool": pool, "states": [state.value for state in states]}
         with self._looking() as tx:
-            found = tx.execute(statements.living_instances, {"pool": pool}).all()
+            found = tx.execute(statements.instances_in, wanted).all()
         return {row.id: rows.instance(row) for row in found}
 
     def terminated(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
@@ -136,38 +154,60 @@ class SqlRegistry:
 
     def discover(self, pool: PoolName, seen: SeenInstance, *, now: datetime) -> bool:
         """See Registry.discover."""
-        values = {
-            "id": seen.id,
-            "pool": pool,
-            "state": InstanceState.BOOTING.value,
-            "state_since": now,
-            "zone": seen.zone,
-            "launched_at": seen.launched_at,
-        }
         try:
             with self._exclusively() as tx:
-                tx.execute(statements.add_instance, values)
-                _record(tx, EventKind.INSTANCE_DISCOVERED, pool, POLLER, now, instance=seen.id)
+                steps.add_instance(tx, pool, seen, InstanceState.BOOTING, now)
         except _Conflict:
             return False
         return True
 
+    def adopt(
+        self,
+        pool: PoolName,
+        seen: SeenInstance,
+        project: ProjectId | None,
+        *,
+        port: int,
+        since: datetime,
+        now: datetime,
+    ) -> bool:
+        """See Registry.adopt."""
+        if seen.address is None:
+            return False
+        try:
+            with self._exclusively() as tx:
+                return steps.adopt(tx, pool, seen, project, port=port, since=since, now=now)
+        except _Conflict:  # the project holds another one by now
+            return False
+
     def mark_idle(self, instance: InstanceId, address: str, port: int, *, now: datetime) -> bool:
         """See Registry.mark_idle."""
         with self._exclusively() as tx:
-            offer = {"address": address, "port": port}
-            pool = _move(tx, instance, InstanceState.BOOTING, InstanceState.IDLE, now, **offer)
+            offer = {"address": address, "port": port, "ready_at": now}
+            pool = steps.move(tx, instance, InstanceState.BOOTING, InstanceState.IDLE, now, **offer)
             if pool is not None:
-                _record(tx, EventKind.INSTANCE_IDLE, pool, POLLER, now, instance=instance)
+                tx.execute(statements.boot_succeeded, {"pool": pool})
+                steps.record(tx, EventKind.INSTANCE_IDLE, pool, POLLER, now, instance=instance)
         return pool is not None
 
-    def withdraw(self, instance: InstanceId, *, now: datetime) -> bool:
+    def withdraw(self, instance: InstanceId, *, reason: str, now: datetime) -> bool:
         """See Registry.withdraw."""
         with self._exclusively() as tx:
-            pool = _move(tx, instance, InstanceState.IDLE, InstanceState.BOOTING, now)
+            pool = steps.move(tx, instance, InstanceState.IDLE, InstanceState.BOOTING, now, ready_at=None)
             if pool is not None:
-                _record(tx, EventKind.INSTANCE_WITHDRAWN, pool, POLLER, now, instance=instance)
+                kind = EventKind.INSTANCE_WITHDRAWN
+                steps.record(tx, kind, pool, POLLER, now, instance=instance, reason=reason)
         return pool is not None
+
+    def note_probes(
+        self, ready: Collection[InstanceId], silent: Collection[InstanceId], *, now: datetime
+    ) -> None:
+        """See Registry.note_probes."""
+        with self._exclusively() as tx:
+            for found_at, some in ((now, sorted(ready)), (None, sorted(silent))):
+                for start in range(0, len(some), CHUNK):
+                    chunk = some[start : start + CHUNK]
+                    tx.execute(statements.note_ready, {"some": chunk, "found_at": found_at})
 
     def mark_in_service(self, instance: InstanceId, since: datetime | None) -> None:
         """See Registry.mark_in_service."""
@@ -190,7 +230,16 @@ class SqlRegistry:
     ) -> bool:
         """See Registry.end."""
         with self._exclusively() as tx:
-            return _end(tx, instance, (expect, to), reason, actor=POLLER, now=now)
+            pool = steps.end(tx, instance, (expect, to), reason, actor=POLLER, now=now)
+            if pool is not None and to is InstanceState.TERMINATING and reason.unready:
+                steps.boot_failed(tx, pool, instance, now)
+        return pool is not None
+
+    def boot_failures(self, pool: PoolName) -> BootFailures:
+        """See Registry.boot_failures."""
+        with self._looking() as tx:
+            row = tx.execute(statements.one_pool, {"pool": pool}).one_or_none()
+        return BootFailures() if row is None else rows.boot_failures(row)
 
     def note_terminate_call(self, instance: InstanceId, at: datetime | None) -> None:
         """See Registry.note_terminate_call."""
@@ -204,10 +253,18 @@ class SqlRegistry:
 
     # What everybody may read
 
-    def note_capacity(self, pool: PoolName, reason: str, *, now: datetime) -> None:
-        """See Registry.note_capacity."""
+    def record(
+        self,
+        kind: EventKind,
+        pool: PoolName,
+        *,
+        reason: str,
+        now: datetime,
+        instance: InstanceId | None = None,
+    ) -> None:
+        """See Registry.record."""
         with self._exclusively() as tx:
-            _record(tx, EventKind.CAPACITY_RAISED, pool, POLLER, now, reason=reason)
+            steps.record(tx, kind, pool, POLLER, now, instance=instance, reason=reason)
 
     def record_view(self, view: PoolView) -> None:
         """See Registry.record_view."""
@@ -263,103 +320,3 @@ def _translated() -> Iterator[None]:
         raise _Conflict("Somebody else changed the same thing at the same time. Try again.") from error
     except SQLAlchemyError as error:
         raise RegistryUnavailable("The database did not answer as it should. Try again.") from error
-
-
-def _held_by(tx: Connection, project: ProjectId) -> Allocation | None:
-    row = tx.execute(statements.held_by, {"project": project}).one_or_none()
-    return None if row is None else rows.allocation(row)
-
-
-def _take_longest_idle(
-    tx: Connection, pool: PoolName, project: ProjectId, actor: str, now: datetime
-) -> Allocation | None:
-    taken = tx.execute(statements.take_longest_idle, {"of_pool": pool, "now": now}).one_or_none()
-    if taken is None:
-        return None
-    tx.execute(
-        statements.add_allocation,
-        {"project": project, "pool": pool, "instance_id": taken.id, "allocated_at": now, "tagged": False},
-    )
-    _record(tx, EventKind.ALLOCATION_CREATED, pool, actor, now, instance=taken.id, project=project)
-    return Allocation(
-        project=project,
-        pool=pool,
-        instance=taken.id,
-        address=taken.address,
-        port=taken.port,
-        allocated_at=now,
-    )
-
-
-def _wait(tx: Connection, pool: PoolName, project: ProjectId, actor: str, now: datetime) -> None:
-    until = now + DEMAND_LASTS
-    if tx.execute(statements.wait_on, {"of": project, "now": now, "until": until}).rowcount == 0:
-        tx.execute(statements.forget_waiting, {"project": project, "now": now})
-        tx.execute(statements.wait, {"project": project, "pool": pool, "until": until})
-        _record(tx, EventKind.ALLOCATION_UNMET, pool, actor, now, project=project)
-
-
-def _move(
-    tx: Connection,
-    instance: InstanceId,
-    expect: InstanceState,
-    to: InstanceState,
-    now: datetime,
-    **columns: object,
-) -> PoolName | None:
-    """Change the state if it still is `expect`, and say in which pool; None where it is another by now."""
-    if to not in TRANSITIONS[expect]:
-        raise ValueError(f"no transition leads from {expect} to {to}")
-    values = {"instance": instance, "expect": expect.value, "state": to.value, "state_since": now, **columns}
-    moved: PoolName | None = tx.execute(statements.move, values).scalar_one_or_none()
-    return moved
-
-
-def _end(
-    tx: Connection,
-    instance: InstanceId,
-    move: tuple[InstanceState, InstanceState],
-    reason: EndReason,
-    *,
-    actor: str,
-    now: datetime,
-) -> bool:
-    pool = _move(tx, instance, *move, now, end_reason=reason.value)
-    if pool is None:
-        return False
-    ending = {"instance": instance, "now": now, "reason": reason.value}
-    project = tx.execute(statements.end_allocation, ending).scalar_one_or_none()
-    if project is not None:
-        # Or a project that once asked in vain would count as waiting again, now that it holds nothing.
-        tx.execute(statements.stop_waiting, {"project": project})
-        kind = EventKind.ALLOCATION_ENDED if reason.ours else EventKind.ALLOCATION_LOST
-        _record(tx, kind, pool, actor, now, instance=instance, project=project, reason=reason)
-    gone = move[1] is InstanceState.TERMINATED
-    kind = EventKind.INSTANCE_TERMINATED if gone else EventKind.INSTANCE_TERMINATING
-    _record(tx, kind, pool, actor, now, instance=instance, project=project, reason=reason)
-    return True
-
-
-def _record(
-    tx: Connection,
-    kind: EventKind,
-    pool: PoolName,
-    actor: str,
-    now: datetime,
-    *,
-    instance: InstanceId | None = None,
-    project: ProjectId | None = None,
-    reason: str | None = None,
-) -> None:
-    tx.execute(
-        statements.add_event,
-        {
-            "at": now,
-            "kind": kind.value,
-            "pool": pool,
-            "actor": actor,
-            "instance_id": instance,
-            "project": project,
-            "reason": None if reason is None else str(reason),
-        },
-    )

@@ -1,6 +1,7 @@
 """The SQL of the registry, built once: SQLAlchemy then compiles each statement only once, too."""
 
-from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.domain.model import InstanceState
 from app.registry.schema import allocations, events, instances, pools, waiting
@@ -25,19 +26,38 @@ queue_project = select(func.pg_advisory_xact_lock(func.hashtextextended(bindpara
 """Waits for other claims of the same project to end (PostgreSQL)."""
 
 # SQLite has no row locks and leaves FOR UPDATE out; there one writer at a time is the order.
-_longest_idle = (
-    select(instances.c.id)
-    .where(instances.c.pool == bindparam("of_pool"), instances.c.state == InstanceState.IDLE.value)
-    .order_by(instances.c.state_since, instances.c.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-    .scalar_subquery()
+_idle = select(instances.c.id).where(
+    instances.c.pool == bindparam("of_pool"), instances.c.state == InstanceState.IDLE.value
 )
-take_longest_idle = (
+
+
+def _take(one: Select[tuple[str]]) -> ReturningUpdate[tuple[str, str, int]]:
+    # SQLite has no row locks and leaves FOR UPDATE out; there one writer at a time is the order.
+    first = one.order_by(instances.c.state_since, instances.c.id).limit(1).with_for_update(skip_locked=True)
+    return (
+        update(instances)
+        .where(instances.c.id == first.scalar_subquery())
+        .values(state=InstanceState.ALLOCATED.value, state_since=bindparam("now"))
+        .returning(instances.c.id, instances.c.address, instances.c.port)
+    )
+
+
+take_longest_idle = _take(_idle)
+take_longest_idle_of_the_ready = _take(_idle.where(instances.c.ready_at >= bindparam("ready_since")))
+
+doubtful_idle = (
+    select(instances.c.id, instances.c.address, instances.c.port)
+    .where(instances.c.pool == bindparam("pool"), instances.c.state == InstanceState.IDLE.value)
+    .order_by(instances.c.ready_at.is_(None), instances.c.state_since, instances.c.id)
+    .limit(bindparam("count"))
+)
+"""The idle ones to ask first where none was found ready lately: those last that did not answer."""
+note_ready = (
     update(instances)
-    .where(instances.c.id == _longest_idle)
-    .values(state=InstanceState.ALLOCATED.value, state_since=bindparam("now"))
-    .returning(instances.c.id, instances.c.address, instances.c.port)
+    .where(
+        instances.c.id.in_(bindparam("some", expanding=True)), instances.c.state == InstanceState.IDLE.value
+    )
+    .values(ready_at=bindparam("found_at"))
 )
 
 add_allocation = insert(allocations)
@@ -72,13 +92,13 @@ count_waiting = (
     .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"), ~_holds_one)
 )
 
+_is_held = exists().where(allocations.c.instance_id == instances.c.id, allocations.c.ended_at.is_(None))
 _instances = select(
     instances, allocations.c.project, allocations.c.allocated_at, allocations.c.tagged
 ).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
-# The living states by name: "not terminated" would read every instance that ever lived.
-living_instances = _instances.where(
-    instances.c.pool == bindparam("pool"),
-    instances.c.state.in_([state.value for state in InstanceState if state is not InstanceState.TERMINATED]),
+# The states by name: "not terminated" would read every instance that ever lived.
+instances_in = _instances.where(
+    instances.c.pool == bindparam("pool"), instances.c.state.in_(bindparam("states", expanding=True))
 )
 terminated_instances = _instances.where(
     instances.c.state == InstanceState.TERMINATED.value,
@@ -94,12 +114,33 @@ move = (
     .returning(instances.c.pool)
 )
 """Sets the columns it is executed with, if the instance is still in the state `expect`."""
+hold = (
+    update(instances)
+    .where(
+        instances.c.id == bindparam("instance"),
+        or_(
+            instances.c.state.in_([InstanceState.BOOTING.value, InstanceState.IDLE.value]),
+            and_(instances.c.state == InstanceState.ALLOCATED.value, ~_is_held),
+        ),
+    )
+    .values(state=InstanceState.ALLOCATED.value)
+    .returning(instances.c.pool)
+)
+"""Takes an instance that nobody is known to hold for allocated."""
 note = update(instances).where(instances.c.id == bindparam("instance"))
 """Sets the columns it is executed with, whatever the state."""
 note_terminate_call = (
     update(instances)
     .where(instances.c.id == bindparam("instance"), instances.c.state == InstanceState.TERMINATING.value)
     .values(terminate_called_at=bindparam("called_at"))
+)
+
+boot_failed = update(pools).where(pools.c.name == bindparam("pool"))
+"""Sets the columns it is executed with."""
+boot_succeeded = (
+    update(pools)
+    .where(pools.c.name == bindparam("pool"), pools.c.boot_failures > 0)
+    .values(boot_failures=0, boot_failed_template=None, boot_failed_instance=None, boot_failed_at=None)
 )
 
 one_pool = select(pools).where(pools.c.name == bindparam("pool"))

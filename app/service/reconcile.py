@@ -1,163 +1,177 @@
 """One pass: observe, plan, apply. Repeatable at any line: each step says what it expects to find."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
 
-from app.domain.errors import CloudError, Denied, OutcomeUnknown
-from app.domain.model import (
-    InstanceId,
-    InstanceState,
-    Limit,
-    Notice,
-    Observation,
-    Policy,
-    PoolView,
-    SeenInstance,
-)
-from app.domain.plan import (
+from app.domain.actions import (
     Action,
+    Adopt,
     Change,
     Discover,
-    Known,
-    MarkIdle,
     MarkInService,
     MarkMissing,
     MarkTerminated,
     MarkTerminating,
-    Plan,
+    Protect,
     RaiseDesired,
     Record,
     TagAllocation,
     Terminate,
     Withdraw,
-    boots,
-    conclude_boots,
-    plan,
 )
-from app.ports import Clock, Cloud, Prober, Registry, TerminateOutcome
+from app.domain.boots import boots
+from app.domain.errors import AboveMax, BudgetSpent, CloudError, Denied, OutcomeUnknown, Throttled
+from app.domain.model import (
+    InstanceId,
+    InstanceState,
+    Known,
+    Limit,
+    Notice,
+    Observation,
+    Policy,
+    PoolView,
+)
+from app.domain.plan import Plan
+from app.ports import Clock, Cloud, EventKind, Preflight, Registry, TerminateOutcome
+from app.service.desired import DesiredLog
+from app.service.examination import Examination
+from app.service.permits import Feature, Permits
+from app.service.preview import Preview, preview
+from app.service.readiness import Readiness
+from app.service.shortage import Shortage
+from app.service.strays import StrayWatch
 
 log = structlog.get_logger()
 
 MOVING = frozenset({InstanceState.BOOTING, InstanceState.TERMINATING})
-SHOWS_WITHIN = timedelta(seconds=30)
-"""How long a raised desired capacity may take to show as new members."""
-ASK_AGAIN = timedelta(minutes=5)
-"""After how long a permission that was denied is tried again."""
+
+_FEATURES: dict[type[Action], Feature] = {TagAllocation: Feature.TAGS, Protect: Feature.PROTECTION}
+"""What the pool does without where AWS denies it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassReport:
     """What the poller needs to know of a pass to choose when the next one is due."""
 
-    changed: bool
+    changed: bool = False
     """Something was done, so there may be more to do at once."""
-    unsettled: bool
+    unsettled: bool = False
     """Instances are on their way in or out: look again soon."""
+    throttled: bool = False
+    """AWS wants fewer calls: slow down."""
 
 
 class Reconciler:
     """Brings one pool from what is seen to what is wanted, a pass at a time; never two at once."""
 
     def __init__(
-        self, *, policy: Policy, registry: Registry, cloud: Cloud, prober: Prober, clock: Clock
+        self,
+        *,
+        policy: Policy,
+        registry: Registry,
+        cloud: Cloud,
+        preflight: Preflight,
+        readiness: Readiness,
+        clock: Clock,
     ) -> None:
         self._policy = policy
         self._registry = registry
         self._cloud = cloud
-        self._prober = prober
+        self._readiness = readiness
         self._clock = clock
-        self._untagged: tuple[datetime, Notice] | None = None
-        self._raised: _Raised | None = None
-        self._booting: tuple[SeenInstance, ...] = ()
+        self._desired = DesiredLog(clock)
+        self._permits = Permits(clock)
+        self._shortage = Shortage(cloud, self._permits, clock)
+        self._strays = StrayWatch(policy.absence_grace)
+        self._examination = Examination(preflight, buffer=policy.buffer, clock=clock)
 
     def tick(self) -> PassReport:
         """Run one pass. A failing action does not stop the others; a failing look stops the pass."""
-        started = self._clock.now()
-        pool = self._policy.pool
-        # The registry before AWS: what is missing from the later look is really gone.
-        known = self._registry.instances(pool)
-        waiting = self._registry.waiting(pool, now=started)
         try:
-            seen = self._cloud.observe(known.keys())
+            now = preview(
+                policy=self._policy,
+                registry=self._registry,
+                cloud=self._cloud,
+                clock=self._clock,
+                launch_failure=self._shortage.failure,
+            )
         except CloudError as error:
-            self._booting = ()
+            self._readiness.see(())
             return self._failed(error)
-        strangers = [look.id for look in seen.instances.values() if look.member and look.id not in known]
-        known = {**known, **self._registry.terminated(strangers)}
-        todo = plan(seen, known, waiting, self._policy, self._clock.now())
-        outcome = self._apply_all(todo.actions)
-        self._record(seen, todo, outcome)
-        after = self._registry.instances(pool)
-        self._booting = boots(seen, after)
-        self._tell(seen, todo, outcome, after, waiting)
-        return PassReport(changed=outcome.changed, unsettled=self._unsettled(seen, after))
-
-    def settle_boots(self) -> bool:
-        """Probe what the last pass saw booting: offer what is ready, replace what is overdue.
-
-        Apart from the passes, so that instances which hang delay no top-up. Says whether anything changed.
-        """
-        booting = self._booting
-        if not booting:
-            return False
-        ready = self._prober.probe(
-            {
-                look.id: (look.address, look.port or self._policy.port)
-                for look in booting
-                if look.serviceable and look.address is not None
-            }
+        self._note_what_others_did(now.seen, now.known)
+        outcome = self._apply_all(now.todo.actions)
+        learnt = self._shortage.ask() | self._examination.make()  # after all that cannot wait
+        self._record(now.seen, now.todo, outcome)
+        after = self._registry.instances(self._policy.pool)
+        self._readiness.see(
+            look for look in boots(now.seen, after) if look.protected or self._secured(look.id, outcome)
         )
-        known = self._registry.instances(self._policy.pool)
-        actions = tuple(conclude_boots(booting, known, ready, self._policy, self._clock.now()))
-        for action in actions:
-            self._apply(action)
-        settled = {action.instance for action in actions}
-        self._booting = tuple(look for look in self._booting if look.id not in settled)
-        return bool(actions)
+        self._tell(now, outcome, after)
+        return PassReport(
+            changed=outcome.changed or learnt,
+            unsettled=self._unsettled(now.seen, after),
+            throttled=outcome.throttled,
+        )
+
+    def _note_what_others_did(self, seen: Observation, known: Known) -> None:
+        now, pool = self._clock.now(), self._policy.pool
+        move = self._desired.look(seen.group.desired)
+        if move is not None:
+            reason = f"from {move.before} to {move.after}"
+            self._registry.record(EventKind.CAPACITY_MOVED, pool, reason=reason, now=now)
+            log.warning("capacity.moved", pool=pool, before=move.before, after=move.after)
+        for leak in self._strays.look(seen, known, now):
+            self._registry.record(
+                EventKind.INSTANCE_LEAKED, pool, reason="no member of the group", now=now, instance=leak
+            )
+            log.warning("instance.leaked", pool=pool, instance=leak)
 
     def _apply_all(self, actions: Iterable[Action]) -> "_Outcome":
         outcome = _Outcome()
         for action in actions:
-            if isinstance(action, TagAllocation) and self._goes_untagged(outcome):
+            feature = _FEATURES.get(type(action))
+            if feature is not None and not self._permits.granted(feature):
+                continue
+            if type(action) in outcome.put_off:
                 continue
             try:
                 outcome.changed |= self._apply(action)
             except CloudError as error:
                 outcome.failures[action] = error
-                if isinstance(action, TagAllocation) and isinstance(error, Denied):
-                    self._untagged = (self._clock.now(), _notice(error))
+                if isinstance(action, TagAllocation) or isinstance(error, Throttled):
+                    outcome.put_off.add(type(action))
+                if feature is not None and isinstance(error, Denied):
+                    self._permits.deny(feature, error)
                 log.warning(
                     "action.failed", action=type(action).__name__, code=error.code, detail=error.detail
                 )
+            else:
+                outcome.done.append(action)
+                if feature is not None:
+                    self._permits.grant(feature)
         return outcome
-
-    def _goes_untagged(self, outcome: "_Outcome") -> bool:
-        """Whether tags are left for later: they are nice to have, and must not hold up anything else."""
-        if self._untagged is not None and self._clock.now() - self._untagged[0] >= ASK_AGAIN:
-            self._untagged = None
-        return self._untagged is not None or any(isinstance(one, TagAllocation) for one in outcome.failures)
 
     def _apply(self, action: Action) -> bool:
         """Do it, and say whether it made a difference."""
         match action:
-            case Terminate() | TagAllocation() | RaiseDesired():
+            case Terminate() | Protect() | TagAllocation() | RaiseDesired():
                 return self._change(action)
             case _:
                 return self._note(action)
 
     def _note(self, action: Record) -> bool:
-        now, registry = self._clock.now(), self._registry
+        now, pool, registry = self._clock.now(), self._policy.pool, self._registry
         match action:
             case Discover(seen):
-                return registry.discover(self._policy.pool, seen, now=now)
-            case MarkIdle(instance, address, port):
-                return registry.mark_idle(instance, address, port, now=now)
-            case Withdraw(instance):
-                return registry.withdraw(instance, now=now)
+                return registry.discover(pool, seen, now=now)
+            case Adopt(seen, project, since):
+                port = seen.port or self._policy.port
+                return registry.adopt(pool, seen, project, port=port, since=since, now=now)
+            case Withdraw(instance, reason):
+                return registry.withdraw(instance, reason=reason, now=now)
             case MarkInService(instance, since):
                 registry.mark_in_service(instance, since)
             case MarkMissing(instance, since):
@@ -178,14 +192,16 @@ class Reconciler:
         match action:
             case Terminate(instance):
                 return self._terminate(instance)
+            case Protect(instances):
+                self._cloud.protect(instances)
             case TagAllocation(instance, project, allocated_at):
                 self._cloud.tag_allocation(instance, project, allocated_at)
                 self._registry.mark_tagged(instance, project)
-                return False
             case RaiseDesired(current, target):
                 return self._raise(current, target)
             case _:
                 assert_never(action)
+        return False
 
     def _raise(self, current: int, target: int) -> bool:
         """Write desired capacity; the audit trail tells of each new figure once.
@@ -193,19 +209,23 @@ class Reconciler:
         Where desired cannot be read, the same figure is written until its members show. A lower figure than
         the one just written comes from a look that is older than the write: it would lower desired.
         """
-        now = self._clock.now()
-        last = self._raised.target if self._raised is not None and self._waits_for_members(now) else None
+        last = self._desired.raised_to
         if last is not None and target < last:
             return False
         try:
             self._cloud.raise_desired(target)
         except OutcomeUnknown:
-            self._raised = _Raised(target, now)  # it may well have been written
+            self._desired.wrote(target)  # it may well have been written
             raise
         if target == last:
             return False
-        self._raised = _Raised(target, now)
-        self._registry.note_capacity(self._policy.pool, f"from {current} to {target}", now=now)
+        self._desired.wrote(target)
+        self._registry.record(
+            EventKind.CAPACITY_RAISED,
+            self._policy.pool,
+            reason=f"from {current} to {target}",
+            now=self._clock.now(),
+        )
         return True
 
     def _terminate(self, instance: InstanceId) -> bool:
@@ -217,28 +237,35 @@ class Reconciler:
         try:
             outcome = self._cloud.terminate(instance)
         except OutcomeUnknown:
+            self._desired.ended(surely=False)
             raise
         except CloudError:
             self._registry.note_terminate_call(instance, None)
             raise
-        if outcome is TerminateOutcome.ACCEPTED and self._raised is not None:
-            self._raised = replace(self._raised, target=self._raised.target - 1)
+        if outcome is TerminateOutcome.ACCEPTED:
+            self._desired.ended(surely=True)
         return outcome is not TerminateOutcome.BUSY
 
-    def _waits_for_members(self, now: datetime) -> bool:
-        return self._raised is not None and now - self._raised.at < SHOWS_WITHIN
+    def _secured(self, instance: InstanceId, outcome: "_Outcome") -> bool:
+        """Whether a member that the look shows without protection may be offered all the same."""
+        return not self._permits.granted(Feature.PROTECTION) or outcome.has_protected(instance)
 
     def _record(self, seen: Observation, todo: Plan, outcome: "_Outcome") -> None:
         now = self._clock.now()
-        standing = () if self._untagged is None else (self._untagged[1],)
+        notices = (
+            *todo.notices,
+            *self._desired.notices,
+            *self._strays.notices,
+            *self._permits.notices,
+            *self._examination.notices(besides=todo.notices),
+            *map(_notice, outcome.failures.values()),
+        )
         self._registry.record_view(
             PoolView(
                 pool=self._policy.pool,
                 group=seen.group,
                 limited_by=outcome.limited_by(todo),
-                notices=tuple(
-                    dict.fromkeys((*todo.notices, *standing, *map(_notice, outcome.failures.values())))
-                ),
+                notices=tuple(dict.fromkeys(notices)),
                 last_pass_at=now,
                 last_attempt_at=now,
             )
@@ -256,36 +283,36 @@ class Reconciler:
             )
         )
         log.warning("pass.failed", pool=self._policy.pool, code=error.code, detail=error.detail)
-        return PassReport(changed=False, unsettled=False)
+        return PassReport(throttled=_throttles(error))
 
     def _unsettled(self, seen: Observation, after: Known) -> bool:
         """Whether to look again soon. What is stuck for long is no reason: AWS's calls are not for free."""
         now = self._clock.now()
-        members = sum(look.member and not look.leaving for look in seen.instances.values())
-        awaited = self._waits_for_members(now) and members < (seen.group.desired or 0)
+        awaited = self._desired.awaits_members and sum(1 for _ in seen.staying) < (seen.group.desired or 0)
         return awaited or any(
             instance.state in MOVING and now - instance.state_since < self._policy.boot_timeout
             for instance in after.values()
         )
 
-    def _tell(self, seen: Observation, todo: Plan, outcome: "_Outcome", after: Known, waiting: int) -> None:
-        count = _counter(after)
-        sizing = todo.sizing
-        raised = any(isinstance(one, RaiseDesired) for one in todo.actions) and not outcome.stuck
-        limited_by = outcome.limited_by(todo)
+    def _tell(self, now: Preview, outcome: "_Outcome", after: Known) -> None:
+        def count(state: InstanceState) -> int:
+            return sum(instance.state is state for instance in after.values())
+
+        sizing, limited_by = now.todo.sizing, outcome.limited_by(now.todo)
+        raised = any(isinstance(one, RaiseDesired) for one in outcome.done)
         log.info(
             "pass.finished",
             pool=self._policy.pool,
-            found=sum(look.member for look in seen.instances.values()),
+            found=sum(look.member for look in now.seen.instances.values()),
             idle=count(InstanceState.IDLE),
             used=count(InstanceState.ALLOCATED),
             booting=count(InstanceState.BOOTING),
             terminating=count(InstanceState.TERMINATING),
-            waiting=waiting,
+            waiting=now.waiting,
             desired=sizing.current,
             scaling=f"{sizing.current} -> {sizing.target}" if raised else None,
             limited_by=limited_by.value if limited_by else None,
-            actions=len(todo.actions),
+            actions=len(now.todo.actions),
             failed=len(outcome.failures),
         )
 
@@ -296,28 +323,30 @@ class _Outcome:
 
     changed: bool = False
     """Something is different now, so that another pass may have more to do."""
+    done: list[Action] = field(default_factory=list)
     failures: dict[Action, CloudError] = field(default_factory=dict)
+    put_off: set[type[Action]] = field(default_factory=set)
+    """What is left for another pass: tags must not hold it up, nor calls of which AWS has enough."""
 
     @property
-    def stuck(self) -> bool:
-        """Whether desired capacity could not be raised."""
-        return any(isinstance(action, RaiseDesired) for action in self.failures)
+    def throttled(self) -> bool:
+        """Whether AWS wants fewer calls; our own budget sees to itself."""
+        return any(_throttles(error) for error in self.failures.values())
+
+    def has_protected(self, instance: InstanceId) -> bool:
+        """Whether an instance is protected since this pass."""
+        return any(isinstance(action, Protect) and instance in action.instances for action in self.done)
 
     def limited_by(self, todo: Plan) -> Limit | None:
         """Say what keeps the buffer from being met."""
-        return Limit.AWS_ERRORS if self.stuck else todo.sizing.limited_by
+        for action, error in self.failures.items():
+            if isinstance(action, RaiseDesired):
+                return Limit.MAX_SIZE if isinstance(error, AboveMax) else Limit.AWS_ERRORS
+        return todo.sizing.limited_by
 
 
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """The last desired capacity that we wrote, less what our terminations have taken from it since."""
-
-    target: int
-    at: datetime
-
-
-def _counter(instances: Known) -> Callable[[InstanceState], int]:
-    return lambda state: sum(instance.state is state for instance in instances.values())
+def _throttles(error: CloudError) -> bool:
+    return isinstance(error, Throttled) and not isinstance(error, BudgetSpent)
 
 
 def _notice(error: CloudError) -> Notice:

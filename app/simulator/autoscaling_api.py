@@ -1,5 +1,7 @@
 """The Auto Scaling actions whose limits, pages or answers moto leaves out."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.autoscaling.responses import AutoScalingResponse
@@ -98,8 +100,19 @@ class AutoScalingApi(AutoScalingResponse):  # type: ignore[misc] # moto has no t
             name, values = condition["Name"], condition.get("Values", [])
             if name == "Status" and entry.status not in values:
                 return False
-            if name == "StartTimeLowerBound" and entry.started.isoformat() < min(values):
+            if name == "StartTimeLowerBound" and entry.started < min(_moments(name, values)):
                 return False
-            if name == "StartTimeUpperBound" and entry.started.isoformat() > max(values):
+            if name == "StartTimeUpperBound" and entry.started > max(_moments(name, values)):
                 return False
         return not ids or entry.id in ids
+
+
+def _moments(name: str, values: Sequence[str]) -> list[datetime]:
+    """Read ISO 8601; what names no time zone is UTC (API reference, DescribeScalingActivities)."""
+    try:
+        moments = [datetime.fromisoformat(value) for value in values]
+    except ValueError:
+        raise errors.bad_filter(name) from None
+    if not moments:
+        raise errors.bad_filter(name)
+    return [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in moments]

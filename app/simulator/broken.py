@@ -3,7 +3,20 @@
 from threading import Event
 
 from app.simulator.listener import Handler, Listener
-from app.simulator.worker import WorkerSpec
+from app.simulator.worker import PageHandler, PageWorker, WorkerSpec
+
+
+class _BlankHandler(PageHandler):
+    def reply_front_page(self) -> None:
+        """Fail."""
+        message = "The requested module 'node:module' does not provide an export named 'registerHooks'"
+        self.reply_json(500, {"error": message})
+
+
+class BlankWorker(PageWorker):
+    """Has a green `/healthz` and a dead page, as code-server on a Node.js that is not the one it needs."""
+
+    handler = _BlankHandler
 
 
 class FailingWorker:

@@ -137,6 +137,10 @@ class SimulatedCloud:
         """Mark a member Unhealthy."""
         self._change(lambda: self._account.groups.set_instance_health(instance_id, "Unhealthy"))
 
+    def lose(self, instance_id: str) -> None:
+        """Let the group forget a member, which runs on with the group's tag: a leak."""
+        self._change(lambda: self._account.groups.lose(instance_id))
+
     def state(self) -> dict[str, Any]:
         """Return all there is to see, as JSON has it."""
         with self._lock:

@@ -9,7 +9,8 @@
 | `POST /_cloud/instances/<id>/terminate` | | terminates behind the group's back, as a spot reclaim does |
 | `POST /_cloud/instances/<id>/stop` | | stops behind the group's back |
 | `POST /_cloud/instances/<id>/unhealthy` | | marks the member Unhealthy, as a health check does |
-| `POST /_cloud/instances/<id>/worker` | `{"mode": "down"}` | changes one worker |
+| `POST /_cloud/instances/<id>/lose` | | lets the group forget the member, which runs on: a leak |
+| `POST /_cloud/instances/<id>/worker` | `{"mode": "down"}` | changes one worker as it runs; `up` mends it |
 | `POST /_cloud/workers` | `{"mode": ...}` | the mode of workers that start from now on |
 | `GET`, `DELETE /_cloud/calls` | | the AWS calls from outside, oldest first; forgets them |
 | `GET`, `POST`, `DELETE /_cloud/faults` | see `faults.Fault` | lists rules, adds one, lifts all |
@@ -17,7 +18,9 @@
 | `POST /_cloud/reset` | | back to the start configuration: all instances, calls, faults and limits gone |
 
 A group also has `boot_seconds` and `terminate_seconds`; `suspended` lists process names.
-Limit: null = none; kinds `capacity`, `quota`, `configuration`. Modes: `up`, `down`, `failing`, `hanging`.
+Limit: null = none; kinds `capacity`, `quota`, `configuration`. Modes of a worker: `up`; `down` (nothing
+listens); `failing` (500 to everything); `hanging` (accepts, never answers); `blank` (500 to `/` alone, while
+`/healthz` is green, as code-server on a wrong Node.js).
 A bad request is answered with 400, an unknown instance or rule with 404: `{"error": "a sentence"}`.
 """
 
@@ -107,6 +110,11 @@ def _add_instance_views(control: Flask, cloud: "SimulatedCloud") -> None:
     @control.post("/_cloud/instances/<instance_id>/unhealthy")
     def unhealthy(instance_id: str) -> Response:
         cloud.mark_unhealthy(_known(cloud, instance_id))
+        return jsonify(status="ok")
+
+    @control.post("/_cloud/instances/<instance_id>/lose")
+    def lose(instance_id: str) -> Response:
+        cloud.lose(_known(cloud, instance_id))
         return jsonify(status="ok")
 
     @control.post("/_cloud/instances/<instance_id>/worker")

@@ -72,6 +72,11 @@ def too_large(name: str, value: int, limit: int) -> AutoscalingClientError:
     )
 
 
+def bad_filter(name: str) -> AutoscalingClientError:
+    """Refuse a filter with values that cannot be."""
+    return validation(f"The values of the filter '{name}' are not valid.")
+
+
 def bad_token() -> AutoscalingClientError:
     """Refuse a NextToken that this cloud never gave."""
     return AutoscalingClientError("InvalidNextToken", "The token is not valid.")

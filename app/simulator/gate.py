@@ -62,6 +62,7 @@ class Gate:
         response = self._answer(call, environ)
         if response is None:
             _hang_up(environ)
+        response.headers["X-Simulated-Cloud"] = "yes"  # for who would not try everything on a mere mock
         return response(environ, start_response)
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:

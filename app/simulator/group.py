@@ -4,13 +4,14 @@ import math
 from collections import Counter
 from typing import Any
 
-from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup
 
 from app.simulator import errors
-from app.simulator.activities import Activity, History
+from app.simulator.activities import Activity, History, Status
 from app.simulator.clock import stamp, utc_now
 from app.simulator.config import CloudConfig
 from app.simulator.instances import Instances
+from app.simulator.member import Member
 
 BATCH = 20
 """Launched in one step, so that nobody waits long for the cloud's lock."""
@@ -20,6 +21,11 @@ HEALTHY_STATES = {
     "InService": {"running"},
     "Standby": {"running", "stopped"},
 }
+# Seen in the field (EKS's AsgInstanceLaunchFailures quote it), with many another reason.
+ENDED_WHILE_PENDING = (
+    "Instance became unhealthy while waiting for instance to be in InService state."
+    " Termination Reason: Client.UserInitiatedShutdown: User initiated shutdown"
+)
 PROTECTED = "Could not scale to desired capacity because all remaining instances are protected from scale-in."
 
 
@@ -78,7 +84,13 @@ class Group(FakeAutoScalingGroup):  # type: ignore[misc] # moto has no types
         self.resize(changes.pop("min_size"), changes.pop("max_size"), changes.pop("desired_capacity"))
         super().update(min_size=None, max_size=None, desired_capacity=None, **changes)
 
-    def terminate(self, member: InstanceState, *, decrement: bool) -> Activity:
+    def lose(self, member: Member) -> None:
+        """Forget a member, which runs on with the group's tag, and launch another in its place."""
+        self.instance_states.remove(member)
+        self._unhealthy_since.pop(member.instance_id, None)
+        self._close(member, "Cancelled", ENDED_WHILE_PENDING)
+
+    def terminate(self, member: Member, *, decrement: bool) -> Activity:
         """Terminate one member at somebody's request; scale-in protection does not matter here.
 
         Auto Scaling API reference, TerminateInstanceInAutoScalingGroup.
@@ -153,7 +165,7 @@ class Group(FakeAutoScalingGroup):  # type: ignore[misc] # moto has no types
                 if member.instance.state == "running"
                 else "an EC2 health check indicating it has been terminated or stopped"
             )
-            self._close(member, "Cancelled")
+            self._close(member, "Cancelled", ENDED_WHILE_PENDING)
             self._retire(
                 member, f"At {stamp(utc_now())} an instance was taken out of service in response to {found}."
             )
@@ -247,9 +259,7 @@ class Group(FakeAutoScalingGroup):  # type: ignore[misc] # moto has no types
             tags={"instance": {**self.get_propagated_tags(), **self.instance_tags, ASG_NAME_TAG: self.name}},
         )
         for nth, instance in enumerate(reservation.instances):
-            instance.autoscaling_group = self
-            protected = self.new_instances_protected_from_scale_in
-            member = InstanceState(instance, lifecycle_state="Pending", protected_from_scale_in=protected)
+            member = Member(instance, self)
             self.instance_states.append(member)
             self._open[instance.id] = self.history.open(
                 f"Launching a new EC2 instance: {instance.id}",
@@ -284,7 +294,7 @@ class Group(FakeAutoScalingGroup):  # type: ignore[misc] # moto has no types
         self.ec2.shut_down(member.instance)
         return activity
 
-    def _close(self, member: Any, status: Any) -> None:
+    def _close(self, member: Any, status: Status, message: str | None = None) -> None:
         activity = self._open.pop(member.instance_id, None)
         if activity is not None:
-            activity.finish(status)
+            activity.finish(status, message)

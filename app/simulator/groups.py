@@ -98,6 +98,11 @@ class Groups(AutoScalingBackend):  # type: ignore[misc] # moto has no types
             raise errors.validation("Valid instance health states are: [Healthy, Unhealthy].")
         self.member(instance_id)[1].health_status = health_status
 
+    def lose(self, instance_id: str) -> None:
+        """Let a group forget one of its members, which runs on."""
+        group, member = self.member(instance_id)
+        group.lose(member)
+
     def suspend_processes(self, group_name: str, scaling_processes: list[str]) -> None:
         """Suspend processes of a group."""
         self.group(group_name)

@@ -8,12 +8,19 @@ from typing import Literal, get_args
 
 import structlog
 
-from app.simulator.broken import FailingWorker, HangingWorker
+from app.simulator.broken import BlankWorker, FailingWorker, HangingWorker
 from app.simulator.clock import steady
 from app.simulator.worker import Worker, WorkerSpec
 
-Mode = Literal["up", "down", "failing", "hanging"]
-"""down: nothing listens; failing: 500 to everything; hanging: accepts and never answers."""
+Mode = Literal["up", "down", "failing", "hanging", "blank"]
+"""down: nothing listens; failing: 500 to everything; hanging: accepts and never answers; blank: 500 to `/`
+alone, while `/healthz` is green."""
+
+_BROKEN: Mapping[Mode, Callable[[WorkerSpec], Worker]] = {
+    "failing": FailingWorker,
+    "hanging": HangingWorker,
+    "blank": BlankWorker,
+}
 
 RETRY_SECONDS = 0.5
 AT_ONCE = 8
@@ -133,14 +140,9 @@ class Machines:
         finally:
             machine.now = "down"
         if target != "down":
-            worker = self._hire(machine.spec, target)
+            worker = _BROKEN.get(target, self._employ)(machine.spec)
             worker.start()
             machine.worker, machine.now = worker, target
-
-    def _hire(self, spec: WorkerSpec, mode: Mode) -> Worker:
-        if mode == "failing":
-            return FailingWorker(spec)
-        return HangingWorker(spec) if mode == "hanging" else self._employ(spec)
 
     def _clear_out(self) -> None:
         for instance_id, machine in list(self._machines.items()):

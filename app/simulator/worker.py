@@ -36,8 +36,45 @@ class Worker(Protocol):
         """Stop listening, and close what is open."""
 
 
+class PageHandler(Handler):
+    """Answers as the worker of one instance."""
+
+    spec: WorkerSpec
+    heart: Heart
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        """Answer the health check, the holder of the instance, or the page."""
+        if HEALTH_CHECK.fullmatch(self.path):
+            self.reply_json(200, self.heart.as_json())
+            return
+        self.heart.beat()
+        match self.path.partition("?")[0]:
+            case "/healthz":
+                self.reply_json(200, self.heart.as_json())
+            case "/project":
+                self.reply_json(200, {"project": self.spec.project()})
+            case "/":
+                self.reply_front_page()
+            case _:
+                self.reply_json(404, {"error": "not found"})
+
+    do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+    def reply_front_page(self) -> None:
+        """Show the instance."""
+        self.reply(200, _page(self.spec), "text/html; charset=utf-8")
+
+    def reply_json(self, status: int, body: object) -> None:
+        """Send one complete answer."""
+        self.reply(
+            status, json.dumps(body, separators=(",", ":")).encode(), "application/json; charset=utf-8"
+        )
+
+
 class PageWorker:
     """A page that tells which instance this is and who holds it, with code-server's `/healthz`."""
+
+    handler: type[PageHandler] = PageHandler
 
     def __init__(self, spec: WorkerSpec) -> None:
         self._spec = spec
@@ -46,7 +83,7 @@ class PageWorker:
 
     def start(self) -> None:
         """Listen. Raises OSError when the address is taken."""
-        handler = type("PageHandler", (_PageHandler,), {"spec": self._spec, "heart": self._heart})
+        handler = type("Handler", (self.handler,), {"spec": self._spec, "heart": self._heart})
         listener = Listener(self._spec.host, self._spec.port, handler, self._look)
         self._listener = listener
         listener.start()
@@ -60,34 +97,6 @@ class PageWorker:
     def _look(self) -> None:
         if self._listener is not None:
             self._heart.look(self._listener.connections)
-
-
-class _PageHandler(Handler):
-    spec: WorkerSpec
-    heart: Heart
-
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
-        """Answer the health check, the holder of the instance, or the page."""
-        if HEALTH_CHECK.fullmatch(self.path):
-            self._reply_json(200, self.heart.as_json())
-            return
-        self.heart.beat()
-        match self.path.partition("?")[0]:
-            case "/healthz":
-                self._reply_json(200, self.heart.as_json())
-            case "/project":
-                self._reply_json(200, {"project": self.spec.project()})
-            case "/":
-                self.reply(200, _page(self.spec), "text/html; charset=utf-8")
-            case _:
-                self._reply_json(404, {"error": "not found"})
-
-    do_HEAD = do_GET  # noqa: N815 - http.server's name
-
-    def _reply_json(self, status: int, body: object) -> None:
-        self.reply(
-            status, json.dumps(body, separators=(",", ":")).encode(), "application/json; charset=utf-8"
-        )
 
 
 def _page(spec: WorkerSpec) -> bytes:

@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contract.cloud_contract", "tests.contract.registry_contract")
+pytest.register_assert_rewrite(
+    "tests.contract.cloud_contract", "tests.contract.readiness_contract", "tests.contract.registry_contract"
+)

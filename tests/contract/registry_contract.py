@@ -227,7 +227,7 @@ class RegistryContract:
 
     def test_a_withdrawn_instance_is_not_handed_out(self, registry: Registry) -> None:
         instance = idle(registry)
-        assert registry.withdraw(instance, now=NOW)
+        assert registry.withdraw(instance, reason="a reason", now=NOW)
 
         assert known(registry, instance).state is InstanceState.BOOTING
         with pytest.raises(PoolExhausted):
@@ -237,7 +237,7 @@ class RegistryContract:
         instance = idle(registry)
         claim(registry, ALICE)
 
-        assert not registry.withdraw(instance, now=NOW)
+        assert not registry.withdraw(instance, reason="a reason", now=NOW)
         assert known(registry, instance).project == ALICE
 
     def test_an_end_that_expected_another_state_changes_nothing(self, registry: Registry) -> None:
@@ -325,20 +325,24 @@ class RegistryContract:
 
     def test_the_newest_event_grows_with_each_one(self, registry: Registry) -> None:
         assert registry.newest_event() == 0
-        registry.note_capacity(DEFAULT_POOL, "from 0 to 5", now=NOW)
+        record(registry, "from 0 to 5")
         before = registry.newest_event()
-        registry.note_capacity(DEFAULT_POOL, "from 5 to 6", now=NOW)
+        record(registry, "from 5 to 6")
 
         assert registry.newest_event() > before > 0
 
     def test_the_newest_events_come_first_and_not_more_than_asked_for(self, registry: Registry) -> None:
         for number in range(3):
-            registry.note_capacity(DEFAULT_POOL, str(number), now=NOW)
+            record(registry, str(number))
 
         assert [event.reason for event in registry.events(limit=2)] == ["2", "1"]
 
     def test_ping_answers(self, registry: Registry) -> None:
         registry.ping()
+
+
+def record(registry: Registry, reason: str) -> None:
+    registry.record(EventKind.CAPACITY_RAISED, DEFAULT_POOL, reason=reason, now=NOW)
 
 
 def end(

@@ -1,35 +1,40 @@
 """The Cloud contract, on the fake and on boto3 against the simulated cloud."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from datetime import datetime
+from typing import Any, cast
 
 import pytest
-from boto3.session import Session
 
-from app.aws import AwsCloud, Connection, StaticKeys
-from app.domain.errors import OutcomeUnknown, Throttled
-from app.domain.model import InstanceId
+from app.aws import AwsCloud, Connection
+from app.aws.gateway import SWEEP_EVERY
+from app.domain.errors import Denied, OutcomeUnknown, Throttled
+from app.domain.model import InstanceId, Limit
+from app.ports import Cloud
+from app.simulator.clock import utc_now
 from app.simulator.cloud import SimulatedCloud
-from app.simulator.config import CloudConfig
 from app.simulator.faults import Fault
 from tests.builders import an_instance_id
 from tests.contract.cloud_contract import CloudContract, Create, World
 from tests.fakes import FakeClock, FakeCloud
+from tests.simulated import GROUP, NEVER, Operator, a_simulated_cloud, connected
 from tests.waiting import until
-
-if TYPE_CHECKING:
-    from mypy_boto3_autoscaling import AutoScalingClient
-
-GROUP = "vscode-asg"
-NEVER = 3600.0
-KEYS = StaticKeys("AKIDEXAMPLE", "not-a-secret")
 
 
 class FakeWorld:
     """FakeCloud, and its own ways to make things happen."""
 
-    def __init__(self, cloud: FakeCloud) -> None:
+    template = "lt-fake:1"
+
+    def __init__(self, cloud: FakeCloud, clock: FakeClock) -> None:
         self.cloud = cloud
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def restarted(self) -> Cloud:
+        return self.cloud
 
     def kill(self, instance: InstanceId) -> None:
         self.cloud.kill(instance)
@@ -45,6 +50,21 @@ class FakeWorld:
 
     def tags(self, instance: InstanceId) -> Mapping[str, str]:
         return self.cloud.tags(instance)
+
+    def write_tags(self, instance: InstanceId, project: str, at: str) -> None:
+        self.cloud.write_tags(instance, project, at)
+
+    def stray(self) -> InstanceId:
+        return self.cloud.stray()
+
+    def run_out(self, limit: int, reason: Limit) -> None:
+        self.cloud.run_out(limit, reason)
+
+    def suspend_launches(self) -> None:
+        self.cloud.launches = False
+
+    def deny(self, method: str) -> None:
+        self.cloud.fail(method, Denied("not authorized"), times=10)
 
     def throttle(self, method: str) -> None:
         self.cloud.fail(method, Throttled("Rate exceeded"), times=10)
@@ -67,13 +87,20 @@ class TestFakeCloud(CloudContract):
             min_size: int = 0,
             max_size: int = 10,
             boots: bool = True,
+            protects: bool = True,
             missing: bool = False,
         ) -> World:
+            clock = FakeClock()
             cloud = FakeCloud(
-                desired=desired, min_size=min_size, max_size=max_size, boot_looks=1 if boots else None
+                desired=desired,
+                min_size=min_size,
+                max_size=max_size,
+                boot_looks=1 if boots else None,
+                protect_new=protects,
+                clock=clock,
             )
             cloud.group_exists = not missing
-            return FakeWorld(cloud)
+            return FakeWorld(cloud, clock)
 
         return build
 
@@ -81,27 +108,34 @@ class TestFakeCloud(CloudContract):
 class SimulatedWorld:
     """AwsCloud over HTTP, and the simulated cloud behind it."""
 
-    def __init__(self, cloud: AwsCloud, simulated: SimulatedCloud, admin: "AutoScalingClient") -> None:
-        self.cloud = cloud
+    def __init__(self, connection: Connection, group: str, simulated: SimulatedCloud) -> None:
+        self._connection = connection
+        self._group = group
         self._simulated = simulated
-        self._admin = admin
+        self._operator = Operator(simulated)
+        self._clock = FakeClock()
+        self.cloud = self.restarted()
+
+    @property
+    def template(self) -> str:
+        return f"{self._operator.template()}:1"
+
+    def now(self) -> datetime:
+        return utc_now()
+
+    def restarted(self) -> AwsCloud:
+        return AwsCloud(self._connection, group=self._group, address="private", clock=self._clock)
 
     def kill(self, instance: InstanceId) -> None:
         self._simulated.terminate(instance)
 
     def detach(self, instance: InstanceId) -> None:
-        self._admin.detach_instances(
+        self._operator.groups.detach_instances(
             AutoScalingGroupName=GROUP, InstanceIds=[instance], ShouldDecrementDesiredCapacity=True
         )
 
     def stranger(self) -> InstanceId:
-        self._admin.create_auto_scaling_group(
-            AutoScalingGroupName="other-asg",
-            LaunchTemplate={"LaunchTemplateName": f"{GROUP}-template"},
-            MinSize=1,
-            MaxSize=1,
-            AvailabilityZones=["us-east-1a"],
-        )
+        self._operator.create_another_group("other-asg")
         return until(lambda: self._running_in("other-asg"), what="a running member of the other group")[0]
 
     def _running_in(self, group: str) -> list[InstanceId]:
@@ -120,6 +154,24 @@ class SimulatedWorld:
     def tags(self, instance: InstanceId) -> Mapping[str, str]:
         return cast("Mapping[str, str]", self._instances()[instance]["tags"])
 
+    def write_tags(self, instance: InstanceId, project: str, at: str) -> None:
+        self._operator.tag(instance, project=project, allocated_at=at)
+
+    def stray(self) -> InstanceId:
+        lost = self._running_in(GROUP)[0]
+        self._simulated.lose(lost)
+        self._clock.advance(SWEEP_EVERY)  # no look finds a stray before the next sweep
+        return lost
+
+    def run_out(self, limit: int, reason: Limit) -> None:
+        self._simulated.limit_capacity(limit, reason.value)
+
+    def suspend_launches(self) -> None:
+        self._simulated.change_group({"suspended": ["AZRebalance", "Launch"]})
+
+    def deny(self, method: str) -> None:
+        self._strike(method, Fault("error", code="AccessDenied", status=403, message="not authorized"))
+
     def throttle(self, method: str) -> None:
         self._strike(method, Fault("error", code="Throttling", status=400, message="Rate exceeded"))
 
@@ -134,6 +186,8 @@ class SimulatedWorld:
             "observe": "DescribeAutoScalingGroups",
             "raise_desired": "SetDesiredCapacity",
             "terminate": "TerminateInstanceInAutoScalingGroup",
+            "protect": "SetInstanceProtection",
+            "launch_failures": "DescribeScalingActivities",
             "tag_allocation": "CreateTags",
         }[method]
         self._simulated.faults.add(fault)
@@ -141,49 +195,35 @@ class SimulatedWorld:
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[SimulatedCloud]:
-    config = CloudConfig(
-        bind="127.0.0.1:0",
-        group=GROUP,
-        worker="none",
-        network="127.81.0.0/16",
-        boot_seconds=0.02,
-        terminate_seconds=0.05,
-        replace_seconds=0.02,
-    )
-    with SimulatedCloud(config) as cloud:
+    with a_simulated_cloud() as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="module")
 def connection(simulated: SimulatedCloud) -> Connection:
-    return Connection(region=simulated.config.region, keys=KEYS, endpoint_url=simulated.url)
-
-
-@pytest.fixture(scope="module")
-def admin(simulated: SimulatedCloud) -> "AutoScalingClient":
-    session = Session(KEYS.access_key_id, KEYS.secret_access_key, region_name=simulated.config.region)
-    return session.client("autoscaling", endpoint_url=simulated.url)
+    return connected(simulated)
 
 
 class TestAwsCloud(CloudContract):
     """boto3 against the simulated cloud, over HTTP."""
 
     @pytest.fixture
-    def create(self, simulated: SimulatedCloud, connection: Connection, admin: "AutoScalingClient") -> Create:
+    def create(self, simulated: SimulatedCloud, connection: Connection) -> Create:
         def build(
             *,
             desired: int = 0,
             min_size: int = 0,
             max_size: int = 10,
             boots: bool = True,
+            protects: bool = True,
             missing: bool = False,
         ) -> World:
             simulated.reset()
+            simulated.change_group({"protect": protects})
             if not boots:
                 simulated.change_group({"boot_seconds": NEVER})
             simulated.change_group({"desired": desired, "min": min_size, "max": max_size})
-            group = "no-such-asg" if missing else GROUP
-            cloud = AwsCloud(connection, group=group, address="private", clock=FakeClock())
-            return SimulatedWorld(cloud, simulated, admin)
+            until(lambda: simulated.state()["group"]["members"] >= desired, what="the group launched")
+            return SimulatedWorld(connection, "no-such-asg" if missing else GROUP, simulated)
 
         return build

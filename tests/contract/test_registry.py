@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import Engine
 
 from app.registry.sql import SqlRegistry
+from tests.contract.readiness_contract import ReadinessContract
 from tests.contract.registry_contract import RegistryContract
 
 
-class TestSqlRegistry(RegistryContract):
+class TestSqlRegistry(RegistryContract, ReadinessContract):
     @pytest.fixture
     def registry(self, engine: Engine) -> SqlRegistry:
         return SqlRegistry(engine)

@@ -16,7 +16,7 @@ from app.service.status import StatusReader
 from app.settings import variables
 from app.web import create_app
 from docs import generate
-from tests.fakes import FakeClock, FakeWaker
+from tests.fakes import FakeClock, FakeProber, FakeWaker
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -35,7 +35,13 @@ def text(page: str) -> str:
 def app() -> Flask:
     registry: SqlRegistry = object()  # type: ignore[assignment]  # no request is made
     return create_app(
-        allocator=Allocator(pool=DEFAULT_POOL, registry=registry, waker=FakeWaker(), clock=FakeClock()),
+        allocator=Allocator(
+            pool=DEFAULT_POOL,
+            registry=registry,
+            quick_prober=FakeProber(),
+            waker=FakeWaker(),
+            clock=FakeClock(),
+        ),
         status_reader=StatusReader(
             pool=DEFAULT_POOL,
             buffer=5,

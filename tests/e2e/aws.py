@@ -75,6 +75,11 @@ class Aws(SimulatedCloud):
             call for call in calls if call["outcome"] == "ok" and (not actions or call["action"] in actions)
         ]
 
+    def asked(self, action: str) -> int:
+        """How often an AWS action was called, with whatever outcome, also of calls under way."""
+        count: int = self.calls.as_json()["counts"].get(action, 0)
+        return count
+
     def sizes(self) -> list[int]:
         """Desired capacity as the service made it, step by step from the start configuration."""
         sizes = [self.config.desired]

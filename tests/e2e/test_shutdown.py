@@ -53,9 +53,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
         service.start()
         service.settled(idle=5)
         cloud.fault(kind="delay", action=SET_DESIRED, seconds=1.5)
+        before = cloud.asked(SET_DESIRED)
         machine = service.allocate("the-last-one")["machineId"]
         asked = HalfSent(service, machine)
-        until(lambda: cloud.calls.as_json()["counts"][SET_DESIRED] == 2, what="the top-up to be under way")
+        until(lambda: cloud.asked(SET_DESIRED) > before, what="the top-up to be under way")
         service.program.signal(signal.SIGTERM)
         until(lambda: any("Handling signal: term" in line["event"] for line in service.program.logs))
         answer = asked.answer()

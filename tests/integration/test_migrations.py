@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -13,8 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from app.domain.errors import RegistryUnusable
+from app.domain.model import DEFAULT_POOL, BootFailures, InstanceId
 from app.registry.database import open_database, revisions
 from app.registry.schema import metadata
+from app.registry.sql import SqlRegistry
 
 
 @pytest.fixture
@@ -139,15 +142,60 @@ def test_a_migration_that_failed_is_done_once_nothing_is_in_its_way(database_url
     engine.dispose()
 
 
-def _sql(engine: Engine) -> dict[str, str]:
+def _sql(engine: Engine) -> dict[str, list[str]]:
     """The statements a SQLite file keeps of its own making, without their white space."""
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        return {
-            name: " ".join(sql.replace("(", " ( ").split())
-            for name, sql in rows
-            if name not in {"alembic_version", "sqlite_sequence"}
-        }
+        return {name: _parts(sql) for name, sql in rows if name not in {"alembic_version", "sqlite_sequence"}}
+
+
+def _parts(sql: str) -> list[str]:
+    """What a statement says, in any order: SQLite writes a column that came later behind the constraints."""
+    head, _, body = " ".join(sql.replace("(", " ( ").split()).partition("(")
+    parts, depth = [""], 0
+    for sign in body.rpartition(")")[0]:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [head.strip(), *sorted(part.strip() for part in parts)]
+
+
+def at_revision(database_url: str, revision: str) -> Engine:
+    """Make a database as an earlier version of the service left it."""
+    engine = create_engine(database_url)
+    config = Config()
+    config.set_main_option("script_location", "app/registry/migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    return engine
+
+
+def test_instances_that_were_idle_before_they_were_probed_again_count_as_ready_then(
+    database_url: str,
+) -> None:
+    old = at_revision(database_url, "0001")
+    with old.begin() as connection:
+        connection.execute(text("INSERT INTO pools (name, notices) VALUES ('default', '[]')"))
+        for number, state in ((1, "idle"), (2, "booting"), (3, "allocated")):
+            connection.execute(
+                text(
+                    "INSERT INTO instances (id, pool, state, state_since, address, port) "
+                    f"VALUES ('i-0000000{number}', 'default', '{state}', '2026-11-22 12:00:00', "
+                    "'10.0.0.1', 8080)"
+                )
+            )
+    old.dispose()
+
+    registry = SqlRegistry(open_database(database_url))
+    found = registry.instances(DEFAULT_POOL)
+    assert found[InstanceId("i-00000001")].ready_at == found[InstanceId("i-00000001")].state_since
+    assert found[InstanceId("i-00000002")].ready_at is None
+    assert found[InstanceId("i-00000003")].ready_at is None
+    assert registry.boot_failures(DEFAULT_POOL) == BootFailures()
+    registry.close()
 
 
 def test_each_migrations_file_begins_with_its_revision() -> None:

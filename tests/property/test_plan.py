@@ -9,9 +9,26 @@ from typing import TypeVar
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from app.domain.actions import (
+    Action,
+    Adopt,
+    Discover,
+    MarkIdle,
+    MarkInService,
+    MarkMissing,
+    MarkTerminated,
+    MarkTerminating,
+    Protect,
+    RaiseDesired,
+    TagAllocation,
+    Terminate,
+    Withdraw,
+)
+from app.domain.boots import boots, conclude_boots
 from app.domain.model import (
     DEFAULT_POOL,
     TRANSITIONS,
+    BootFailures,
     EndReason,
     Group,
     Instance,
@@ -24,27 +41,12 @@ from app.domain.model import (
     ProjectId,
     SeenInstance,
 )
-from app.domain.plan import (
-    Action,
-    Discover,
-    MarkIdle,
-    MarkMissing,
-    MarkTerminated,
-    MarkTerminating,
-    Plan,
-    RaiseDesired,
-    TagAllocation,
-    Terminate,
-    Withdraw,
-    boots,
-    conclude_boots,
-    plan,
-)
+from app.domain.plan import Plan, plan
 from tests.builders import NOW, a_look, an_instance, an_instance_id
 from tests.property.worlds import IDS, World, records, worlds
 
 A = TypeVar("A", bound=Action)
-StateChange = Discover | MarkIdle | Withdraw | MarkTerminating | MarkTerminated
+StateChange = Discover | Adopt | MarkIdle | Withdraw | MarkTerminating | MarkTerminated
 
 BOOTING, IDLE = InstanceState.BOOTING, InstanceState.IDLE
 ALLOCATED, TERMINATING = InstanceState.ALLOCATED, InstanceState.TERMINATING
@@ -52,12 +54,13 @@ READY = st.frozensets(st.sampled_from(IDS))
 
 
 def decide(world: World) -> Plan:
-    return plan(world.seen, world.known, world.waiting, world.policy, NOW)
+    return plan(world.seen, world.known, world.waiting, world.policy, NOW, setbacks=world.setbacks)
 
 
 def concluded(world: World, ready: frozenset[InstanceId]) -> list[MarkIdle | MarkTerminating]:
     booting = boots(world.seen, world.known)
-    return list(conclude_boots(booting, world.known, ready, world.policy, NOW))
+    failures = world.setbacks.boots
+    return list(conclude_boots(booting, world.known, ready, failures, policy=world.policy, now=NOW))
 
 
 def actions_of(kind: type[A], world: World) -> list[A]:
@@ -65,9 +68,9 @@ def actions_of(kind: type[A], world: World) -> list[A]:
 
 
 def move_of(action: StateChange) -> tuple[InstanceState, InstanceState] | None:
-    """From which state to which; None for the entry into life."""
+    """From which state to which; None for the entry into life, or where nothing is expected."""
     match action:
-        case Discover():
+        case Discover() | Adopt():
             return None
         case MarkIdle(expect=expect):
             return expect, IDLE
@@ -80,7 +83,7 @@ def move_of(action: StateChange) -> tuple[InstanceState, InstanceState] | None:
 
 
 def subject_of(action: StateChange) -> InstanceId:
-    return action.seen.id if isinstance(action, Discover) else action.instance
+    return action.seen.id if isinstance(action, Discover | Adopt) else action.instance
 
 
 def state_changes(world: World, ready: frozenset[InstanceId]) -> list[StateChange]:
@@ -132,7 +135,7 @@ def test_only_members_that_we_decided_to_end_are_terminated(world: World) -> Non
     for action in actions_of(Terminate, world):
         record, look = world.known[action.instance], world.seen.instances[action.instance]
         assert record.state is TERMINATING
-        assert record.end_reason in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT}
+        assert record.end_reason in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT, EndReason.UNHEALTHY}
         assert look.member
         assert not look.leaving
 
@@ -154,6 +157,36 @@ def test_only_a_member_in_use_is_tagged_and_with_its_holder(world: World) -> Non
         record = world.known[action.instance]
         assert (record.state, record.project) == (ALLOCATED, action.project)
         assert world.seen.instances[action.instance].member
+
+
+@given(worlds(orderly=False), READY)
+def test_what_is_used_by_its_tags_is_never_offered_and_never_ended_by_us(
+    world: World, ready: frozenset[InstanceId]
+) -> None:
+    used = {look.id for look in world.seen.instances.values() if look.holder is not None}
+
+    offered = {action.instance for action in concluded(world, ready)}
+    discovered = {action.seen.id for action in actions_of(Discover, world)}
+
+    assert not used & offered
+    assert all(world.seen.instances[one].address is None for one in used & discovered)
+
+
+@given(worlds())
+def test_adoption_gives_a_project_one_instance_and_takes_none_from_another(world: World) -> None:
+    holders = {one.project for one in world.known.values() if one.state is ALLOCATED}
+    given_to = [action.project for action in actions_of(Adopt, world) if action.project is not None]
+
+    assert len(given_to) == len(set(given_to))
+    assert holders.isdisjoint(given_to)
+
+
+@given(worlds(orderly=False))
+def test_only_members_in_service_are_protected_and_each_call_takes_fifty(world: World) -> None:
+    for action in actions_of(Protect, world):
+        assert 0 < len(action.instances) <= 50
+        for instance in action.instances:
+            assert world.seen.instances[instance].lifecycle is Lifecycle.IN_SERVICE
 
 
 # Desired capacity
@@ -179,7 +212,8 @@ def test_where_desired_covers_the_need_it_is_not_raised(world: World) -> None:
     group = world.seen.group
     held = sum(one.state is ALLOCATED for one in world.known.values())
     lost = sum(one.state is InstanceState.TERMINATED for one in world.known.values())
-    need = held + world.waiting + world.policy.buffer + lost
+    used = sum(look.holder is not None for look in world.seen.staying)
+    need = held + world.waiting + world.policy.buffer + lost + used
     assume(group.desired is not None)
     assert group.desired is not None
     covered = replace(group, desired=max(need, group.min_size or 0, group.desired))
@@ -207,9 +241,9 @@ def test_an_incomplete_look_changes_nothing_but_by_discovery_and_positive_proof(
                 assert world.seen.instances[instance].leaving
             case MarkMissing(since=since):
                 assert since is None
-            case Withdraw() | MarkIdle():
+            case Withdraw():
                 raise AssertionError(f"{action} out of an incomplete look")
-            case Discover() | Terminate() | TagAllocation() | RaiseDesired():
+            case Discover() | Adopt() | Terminate() | Protect() | TagAllocation() | RaiseDesired():
                 pass
 
 
@@ -238,7 +272,11 @@ def test_every_move_is_in_the_table_and_starts_where_the_instance_is(
     for action in state_changes(world, ready):
         move = move_of(action)
         if move is None:
-            assert subject_of(action) not in world.known
+            taken = world.known.get(subject_of(action))
+            if isinstance(action, Adopt) and taken is not None:
+                assert taken.state is ALLOCATED or ALLOCATED in TRANSITIONS[taken.state]
+            else:
+                assert taken is None
         else:
             before, after = move
             assert world.known[subject_of(action)].state is before
@@ -296,8 +334,11 @@ class Pool:
             self._apply(action)
         booting = boots(seen, self.known)
         ready = frozenset(look.id for look in booting)
-        for conclusion in conclude_boots(booting, self.known, ready, self.policy, self.now):
-            self._apply(conclusion)
+        conclusions = conclude_boots(
+            booting, self.known, ready, BootFailures(), policy=self.policy, now=self.now
+        )
+        for conclusion in conclusions:
+            self._conclude(conclusion)
         return decided
 
     def count(self, state: InstanceState) -> int:
@@ -331,22 +372,46 @@ class Pool:
             case _:
                 self._note(action)
 
-    def _note(self, action: Action) -> None:
+    def _conclude(self, action: MarkIdle | MarkTerminating) -> None:
         match action:
-            case Discover(seen):
-                self.known[seen.id] = an_instance(id=seen.id, state_since=self.now)
             case MarkIdle(instance, address, port):
                 self._move(instance, IDLE, address=address, port=port)
-            case Withdraw(instance):
-                self._move(instance, BOOTING)
+            case _:
+                self._note(action)
+
+    def _note(self, action: Action) -> None:
+        match action:
+            case Discover() | Adopt():
+                self._take_in(action)
+            case Protect(instances):
+                for instance in instances:
+                    self.looks[instance] = replace(self.looks[instance], protected=True)
+            case MarkInService(instance, since):
+                self.known[instance] = replace(self.known[instance], in_service_since=since)
             case MarkMissing(instance, since):
                 self.known[instance] = replace(self.known[instance], missing_since=since)
+            case TagAllocation(instance):
+                self.known[instance] = replace(self.known[instance], tagged=True)
+            case Withdraw(instance):
+                self._move(instance, BOOTING)
             case MarkTerminating(instance, _, reason):
                 self._move(instance, TERMINATING, end_reason=reason)
             case MarkTerminated(instance, _, reason):
                 self._move(instance, InstanceState.TERMINATED, end_reason=reason)
-            case TagAllocation(instance):
-                self.known[instance] = replace(self.known[instance], tagged=True)
+
+    def _take_in(self, action: Discover | Adopt) -> None:
+        match action:
+            case Discover(seen):
+                self.known[seen.id] = an_instance(id=seen.id, state_since=self.now)
+            case Adopt(seen, project, since):
+                self.known[seen.id] = an_instance(
+                    id=seen.id,
+                    state=ALLOCATED,
+                    state_since=self.now,
+                    project=project,
+                    allocated_at=since,
+                    tagged=True,
+                )
 
     def _move(self, instance: InstanceId, to: InstanceState, **fields: object) -> None:
         record = self.known[instance]

@@ -113,7 +113,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(instance=instances)
     def withdraw(self, instance: InstanceId) -> None:
-        moved = self.registry.withdraw(instance, now=self._later())
+        moved = self.registry.withdraw(instance, reason="a reason", now=self._later())
         assert moved is self._move(instance, InstanceState.IDLE, InstanceState.BOOTING)
 
     @rule(instance=instances, expect=st.sampled_from(InstanceState), to=st.sampled_from(ENDS))

@@ -8,18 +8,22 @@ from hypothesis import strategies as st
 
 from app.domain.model import (
     DEFAULT_POOL,
+    BootFailures,
     EndReason,
     Group,
     Instance,
     InstanceId,
     InstanceState,
+    LaunchFailure,
     Lifecycle,
+    Limit,
     Notice,
     Observation,
     Policy,
     Power,
     ProjectId,
     SeenInstance,
+    Setbacks,
 )
 from tests.builders import NOW, address_of
 
@@ -39,6 +43,24 @@ class World:
     known: Mapping[InstanceId, Instance]
     waiting: int
     policy: Policy
+    setbacks: Setbacks = Setbacks()  # noqa: RUF009 - a frozen value
+
+
+HOLDERS = st.sampled_from([None, None, None, "project-a0", "project-a1", "nobody we know", "status"])
+
+
+@st.composite
+def setbacks(draw: st.DrawFn) -> Setbacks:
+    """What may have gone wrong before."""
+    limits = st.sampled_from([Limit.CAPACITY, Limit.QUOTA, Limit.CONFIGURATION, Limit.AWS_ERRORS])
+    failure = st.builds(LaunchFailure, limit=limits, message=st.just("a sentence"), at=st.just(NOW))
+    row = st.builds(
+        BootFailures,
+        count=st.integers(min_value=0, max_value=6),
+        template=st.sampled_from([None, "lt-1:1"]),
+        last_at=AGES.map(lambda age: NOW - age),
+    )
+    return Setbacks(launch=draw(st.none() | failure), boots=draw(st.just(BootFailures()) | row))
 
 
 @st.composite
@@ -51,6 +73,8 @@ def looks(draw: st.DrawFn, identity: InstanceId) -> SeenInstance:
         protected=draw(st.booleans()),
         address=draw(st.sampled_from([address_of(identity), "10.9.9.9", None])),
         port=draw(st.sampled_from([None, 9999])),
+        holder=draw(HOLDERS),
+        held_since=draw(st.none() | AGES.map(lambda age: NOW - age)),
     )
 
 
@@ -103,7 +127,7 @@ def groups(draw: st.DrawFn) -> Group:
     if draw(st.integers(min_value=0, max_value=9)) == 0:
         return Group(desired=None, min_size=None, max_size=None)
     low, high = sorted([draw(SIZES), draw(SIZES)])
-    return Group(desired=draw(SIZES), min_size=low, max_size=high)
+    return Group(desired=draw(SIZES), min_size=low, max_size=high, launches=draw(st.booleans()))
 
 
 @st.composite
@@ -122,4 +146,5 @@ def worlds(draw: st.DrawFn, *, complete: bool | None = None, orderly: bool = Tru
         known={identity: draw(record(identity)) for identity in known},
         waiting=draw(st.integers(min_value=0, max_value=3)),
         policy=draw(POLICIES),
+        setbacks=draw(setbacks()),
     )

@@ -76,20 +76,21 @@ class World:
 
     def __init__(self, interval: timedelta = NEVER) -> None:
         self.passes = Passes()
-        self.settle: Callable[[], bool] = lambda: False
+        self.probe: Callable[[], bool] = lambda: False
         self.newest: int | Exception = 0
         self.turn = FakeTurn()
         self.poller = Poller(
             self.passes.tick,
-            self._settle_boots,
+            self._probe,
             self._newest_event,
             turn=self.turn,
             interval=interval,
             clock=SystemClock(),
+            chance=lambda: 0.0,
         )
 
-    def _settle_boots(self) -> bool:
-        return self.settle()
+    def _probe(self) -> bool:
+        return self.probe()
 
     def _newest_event(self) -> int:
         if isinstance(self.newest, Exception):
@@ -335,17 +336,17 @@ def test_a_process_that_stops_gives_its_turn_back(running: World) -> None:
     assert running.turn.free
 
 
-# Boots
+# Probes
 
 
-def test_boots_are_settled_while_a_pass_hangs(world: World) -> None:
+def test_instances_are_probed_while_a_pass_hangs(world: World) -> None:
     settled = Event()
 
     def settle() -> bool:
         settled.set()
         return False
 
-    world.settle = settle
+    world.probe = settle
     with world.passes.held():
         world.poller.start()
 
@@ -353,14 +354,14 @@ def test_boots_are_settled_while_a_pass_hangs(world: World) -> None:
         assert world.passes.finished == 0
 
 
-def test_boots_that_hang_delay_no_pass(running: World) -> None:
+def test_probes_that_hang_delay_no_pass(running: World) -> None:
     hanging, free = Event(), Event()
 
     def hang() -> bool:
         hanging.set()
         return not free.wait(30)
 
-    running.settle = hang
+    running.probe = hang
     try:
         assert hanging.wait(PROBE.total_seconds() + 2)
         running.poller.wake()
@@ -369,24 +370,38 @@ def test_boots_that_hang_delay_no_pass(running: World) -> None:
         free.set()
 
 
-def test_boots_that_changed_something_start_a_pass(running: World) -> None:
+def test_probes_that_changed_something_start_a_pass(running: World) -> None:
     answers = [True]
-    running.settle = lambda: bool(answers and answers.pop())
+    running.probe = lambda: bool(answers and answers.pop())
 
     running.passes.until_finished(2)
 
 
 @pytest.mark.parametrize("fault", [RegistryUnavailable("no answer"), ZeroDivisionError("a bug")])
-def test_boots_that_fail_are_tried_again(running: World, fault: Exception) -> None:
+def test_probes_that_fail_are_tried_again(running: World, fault: Exception) -> None:
     tried: list[datetime] = []
 
     def fail() -> bool:
         tried.append(datetime.max.replace(tzinfo=UTC))
         raise fault
 
-    running.settle = fail
+    running.probe = fail
 
     until(lambda: len(tried) >= 2, within=4)
+
+
+def test_only_who_has_the_turn_probes(world: World) -> None:
+    world.turn.free = False
+    probed = Event()
+
+    def probe() -> bool:
+        probed.set()
+        return False
+
+    world.probe = probe
+    world.poller.start()
+
+    assert not probed.wait(2 * PROBE.total_seconds())
 
 
 # The end

@@ -165,6 +165,19 @@ class TestControl:
     def test_an_unknown_instance_is_not_found(self, aws: Aws) -> None:
         assert aws.control.post(f"/instances/{NOBODY}/terminate").status_code == 404
 
+    def test_a_member_that_the_group_lost_runs_on_with_its_tag_and_is_replaced(self, aws: Aws) -> None:
+        (lost,) = aws.grown(1)
+        assert aws.control.post(f"/instances/{lost}/lose").status_code == 200
+        (other,) = aws.grown(1)
+        assert other != lost
+        assert aws.instance(lost)["State"]["Name"] == "running"
+        assert {"Key": "aws:autoscaling:groupName", "Value": GROUP} in aws.instance(lost)["Tags"]
+
+    def test_the_group_cannot_lose_what_is_no_member(self, aws: Aws) -> None:
+        (lost,) = aws.grown(1)
+        aws.control.post(f"/instances/{lost}/lose")
+        assert aws.control.post(f"/instances/{lost}/lose").status_code == 400
+
     def test_reset_returns_to_the_start(self, aws: Aws) -> None:
         (member,) = aws.grown(1)
         url = aws.answering(member)

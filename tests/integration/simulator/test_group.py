@@ -65,6 +65,18 @@ class TestGroup:
         aws.groups.update_auto_scaling_group(AutoScalingGroupName=GROUP, MinSize=2, MaxSize=3)
         assert aws.desired() == 2
 
+    def test_members_keep_the_version_of_the_launch_template_they_came_from(self, aws: Aws) -> None:
+        (old,) = aws.grown(1)
+        template = aws.members()[old]["LaunchTemplate"]
+        aws.ec2.create_launch_template_version(
+            LaunchTemplateId=template["LaunchTemplateId"], LaunchTemplateData={"InstanceType": "t3.large"}
+        )
+        aws.grown(2)
+        versions = {one: member["LaunchTemplate"]["Version"] for one, member in aws.members().items()}
+        assert (versions.pop(old), *versions.values()) == ("1", "2")
+        listed = aws.groups.describe_auto_scaling_instances(InstanceIds=[old])["AutoScalingInstances"]
+        assert listed[0]["LaunchTemplate"] == template
+
     def test_a_second_group_lives_beside_the_first_and_dies_with_force(self, aws: Aws) -> None:
         aws.groups.create_auto_scaling_group(
             AutoScalingGroupName="other",
@@ -123,6 +135,18 @@ class TestScaleIn:
         assert len(aws.members("InService")) == 2
         aws.groups.resume_processes(AutoScalingGroupName=GROUP, ScalingProcesses=["Terminate"])
         until(lambda: not aws.members(), what="both are gone")
+
+    def test_protection_of_a_booting_member_is_refused_and_of_all_others_with_it(self, aws: Aws) -> None:
+        aws.cloud.change_group({"protect": False})
+        (member,) = aws.grown(1)
+        aws.cloud.change_group({"boot_seconds": 60})
+        aws.set_desired(2)
+        (booting,) = until(lambda: list(aws.members("Pending")), what="a pending member")
+        with pytest.raises(ClientError, match="is not in InService or EnteringStandby or Standby"):
+            aws.groups.set_instance_protection(
+                AutoScalingGroupName=GROUP, InstanceIds=[member, booting], ProtectedFromScaleIn=True
+            )
+        assert not aws.members()[member]["ProtectedFromScaleIn"]
 
     def test_protection_of_an_unknown_member_is_refused(self, aws: Aws) -> None:
         with pytest.raises(ClientError, match="No managed instance found"):

@@ -1,10 +1,13 @@
 """What the simulated cloud lists: pages, filters, tags and scaling activities."""
 
+from datetime import UTC, timedelta, timezone
+
 import pytest
 from botocore.exceptions import ClientError
 
+from app.simulator.clock import utc_now
 from app.simulator.cloud import SimulatedCloud
-from tests.integration.simulator.account import NOBODY, PROJECT, Aws, a_config, refusal
+from tests.integration.simulator.account import GROUP, NOBODY, PROJECT, Aws, a_config, refusal
 from tests.waiting import until
 
 
@@ -78,6 +81,12 @@ class TestTags:
         with pytest.raises(ClientError, match=r"InvalidInstanceID\.NotFound"):
             aws.ec2.create_tags(Resources=[NOBODY], Tags=[{"Key": PROJECT, "Value": "x"}])
 
+    def test_are_not_set_by_a_dry_run(self, aws: Aws) -> None:
+        (member,) = aws.grown(1)
+        with pytest.raises(ClientError, match="DryRunOperation"):
+            aws.ec2.create_tags(Resources=[member], Tags=[{"Key": PROJECT, "Value": "x"}], DryRun=True)
+        assert PROJECT not in {tag["Key"] for tag in aws.instance(member)["Tags"]}
+
     def test_of_awss_own_are_refused(self, aws: Aws) -> None:
         (member,) = aws.grown(1)
         with pytest.raises(ClientError, match="reserved for internal use"):
@@ -114,6 +123,43 @@ class TestActivities:
 
         aws.control.post("/capacity", json={"limit": None})
         aws.grown(8)
+
+    @pytest.mark.parametrize(
+        ("bound", "name", "found"),
+        [
+            (timedelta(minutes=-1), "StartTimeLowerBound", True),
+            (timedelta(minutes=1), "StartTimeLowerBound", False),
+            (timedelta(minutes=-1), "StartTimeUpperBound", False),
+            (timedelta(minutes=1), "StartTimeUpperBound", True),
+        ],
+    )
+    @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-9)), None])
+    def test_are_found_by_when_they_started(
+        self, aws: Aws, bound: timedelta, name: str, found: bool, zone: timezone | None
+    ) -> None:
+        aws.grown(1)
+        moment = (utc_now() + bound).astimezone(zone or UTC)
+        text = (moment if zone else moment.replace(tzinfo=None)).isoformat(timespec="seconds")
+        activities = aws.groups.describe_scaling_activities(
+            AutoScalingGroupName=GROUP, Filters=[{"Name": name, "Values": [text]}]
+        )["Activities"]
+        assert bool(activities) is found
+
+    def test_cannot_be_found_by_a_time_that_is_none(self, aws: Aws) -> None:
+        aws.grown(1)
+        with pytest.raises(ClientError, match="StartTimeLowerBound"):
+            aws.groups.describe_scaling_activities(
+                AutoScalingGroupName=GROUP, Filters=[{"Name": "StartTimeLowerBound", "Values": ["today"]}]
+            )
+
+    def test_tell_what_was_ended_while_it_booted(self, aws: Aws) -> None:
+        aws.cloud.change_group({"boot_seconds": 60})
+        aws.set_desired(1)
+        (booting,) = until(lambda: list(aws.members("Pending")), what="a pending member")
+        aws.cloud.terminate(booting)
+        (told,) = until(lambda: aws.activities("Cancelled"), what="the launch is cancelled")
+        assert told["Description"] == f"Launching a new EC2 instance: {booting}"
+        assert "User initiated shutdown" in told["StatusMessage"]
 
     def test_take_a_hundred_records_at_most(self, aws: Aws) -> None:
         with pytest.raises(ClientError, match="ValidationError"):

@@ -3,9 +3,16 @@
 import httpx
 import pytest
 
+from app.domain.model import InstanceId
+from app.probe import HttpProber
 from app.simulator.cloud import SimulatedCloud
 from tests.integration.simulator.account import PROJECT, WEB, Aws, a_config
 from tests.waiting import until
+
+
+def where(aws: Aws, instance_id: str) -> tuple[str, int]:
+    url = httpx.URL(aws.worker(instance_id))
+    return url.host, url.port or 80
 
 
 class TestWorkers:
@@ -58,6 +65,9 @@ class TestWorkers:
 
         behaves("failing")
         assert WEB.get(f"{url}/healthz").status_code == 500
+        behaves("blank")
+        assert WEB.get(f"{url}/healthz").json()["status"] == "expired"
+        assert (WEB.get(url).status_code, "registerHooks" in WEB.get(url).json()["error"]) == (500, True)
         behaves("hanging")
         with pytest.raises(httpx.ReadTimeout):
             WEB.get(f"{url}/healthz", timeout=0.2)
@@ -66,6 +76,35 @@ class TestWorkers:
             WEB.get(f"{url}/healthz")
         behaves("up")
         assert WEB.get(f"{url}/healthz").status_code == 200
+
+    def test_a_probe_finds_what_does_not_answer_and_what_recovered(self, aws: Aws) -> None:
+        members = [InstanceId(member) for member in aws.grown(5)]
+        broken = dict(zip(members, ("failing", "hanging", "down", "blank", "up"), strict=True))
+        targets = {member: where(aws, member) for member in members}
+        prober = HttpProber("/healthz", timeout=0.5, page_timeout=0.5)
+
+        def behave(modes: dict[InstanceId, str]) -> None:
+            for member, mode in modes.items():
+                aws.control.post(f"/instances/{member}/worker", json={"mode": mode})
+            until(lambda: workers() == modes, what="every worker is as told")
+
+        def workers() -> dict[str, str]:
+            return {one["id"]: one["worker"] for one in aws.control.get("/state").json()["instances"]}
+
+        behave(broken)
+        assert prober.probe(targets) == {members[3], members[4]}
+        assert prober.opens(targets) == {members[4]}
+        behave(dict.fromkeys(members, "up"))
+        assert prober.probe(targets) == prober.opens(targets) == set(members)
+
+    def test_a_probe_of_the_health_is_no_use_and_one_of_the_page_is(self, aws: Aws) -> None:
+        member = InstanceId(aws.grown(1)[0])
+        url = aws.answering(member)
+        prober = HttpProber("/healthz")
+        assert prober.probe({member: where(aws, member)})
+        assert WEB.get(f"{url}/healthz").json()["lastHeartbeat"] == 0
+        assert prober.opens({member: where(aws, member)})
+        assert WEB.get(f"{url}/healthz").json()["lastHeartbeat"] > 0
 
     def test_a_mode_can_await_those_that_boot(self, aws: Aws) -> None:
         aws.control.post("/workers", json={"mode": "failing"})

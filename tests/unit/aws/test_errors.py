@@ -6,7 +6,15 @@ import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone, cloud_error, translated
+from app.aws.errors import (
+    ActivityInProgress,
+    AtMinSize,
+    InstanceGone,
+    InvalidRequest,
+    WouldSucceed,
+    cloud_error,
+    translated,
+)
 from app.domain.errors import (
     AboveMax,
     BadCredentials,
@@ -75,7 +83,8 @@ ANSWERS = [
         InstanceGone,
     ),
     (refusal("ValidationError", "Instance i-1 is not part of Auto Scaling group vscode-asg."), InstanceGone),
-    (refusal("ValidationError", "1 validation error detected"), Unexpected),
+    (refusal("ValidationError", "1 validation error detected"), InvalidRequest),
+    (refusal("DryRunOperation", "Request would have succeeded", status=412), WouldSucceed),
     (refusal("SomethingNew", "what?"), Unexpected),
 ]
 """What AWS answered, and what it means for reads and changes alike."""
@@ -209,6 +218,8 @@ def test_an_end_of_the_process_is_not_swallowed() -> None:
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("special", [InstanceGone, AtMinSize, ActivityInProgress])
+@pytest.mark.parametrize(
+    "special", [InstanceGone, AtMinSize, ActivityInProgress, InvalidRequest, WouldSucceed]
+)
 def test_what_only_the_gateway_knows_carries_a_public_code(special: type[CloudError]) -> None:
     assert special.code == cast("type[CloudError]", special.__mro__[1]).code

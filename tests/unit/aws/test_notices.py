@@ -9,7 +9,6 @@ from app.domain.model import Lifecycle, Power
 from tests.builders import a_look
 
 SAFE: dict[str, Any] = {
-    "NewInstancesProtectedFromScaleIn": True,
     "SuspendedProcesses": [{"ProcessName": "AZRebalance"}],
     "AvailabilityZones": ["eu-west-1a", "eu-west-1b"],
     "HealthCheckType": "EC2",
@@ -23,10 +22,14 @@ def test_a_safe_group_gives_no_notice() -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"NewInstancesProtectedFromScaleIn": False}, "group-unprotected"),
         ({"SuspendedProcesses": []}, "group-rebalances"),
         ({"MaxInstanceLifetime": 604_800}, "group-limits-lifetime"),
         ({"HealthCheckType": "EC2,ELB"}, "group-checks-elb"),
+        ({"CapacityRebalance": True}, "group-rebalances-spot"),
+        (
+            {"WarmPoolConfiguration": {"InstanceReusePolicy": {"ReuseOnScaleIn": True}}},
+            "group-reuses-instances",
+        ),
         (
             {"SuspendedProcesses": [{"ProcessName": "AZRebalance"}, {"ProcessName": "Launch"}]},
             "group-process-suspended",
@@ -35,6 +38,22 @@ def test_a_safe_group_gives_no_notice() -> None:
 )
 def test_each_danger_gives_its_notice(change: dict[str, Any], code: str) -> None:
     assert [notice.code for notice in notices.hazards({**SAFE, **change})] == [code]
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"NewInstancesProtectedFromScaleIn": False},  # we protect each member ourselves
+        {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "$Latest"}},
+        {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "$Default"}},
+        {"CapacityRebalance": False},
+        {"WarmPoolConfiguration": {"PoolState": "Stopped"}},
+        {"WarmPoolConfiguration": {"InstanceReusePolicy": {"ReuseOnScaleIn": False}}},
+        {"SuspendedProcesses": [{"ProcessName": "AZRebalance"}, {"ProcessName": "AlarmNotification"}]},
+    ],
+)
+def test_what_is_harmless_gives_no_notice(harmless: dict[str, Any]) -> None:
+    assert list(notices.hazards({**SAFE, **harmless})) == []
 
 
 def test_a_group_in_one_zone_has_nothing_to_rebalance() -> None:

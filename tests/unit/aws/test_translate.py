@@ -89,6 +89,15 @@ def test_a_groups_figures_are_read() -> None:
     assert translate.group(answer) == Group(desired=7, min_size=0, max_size=20)
 
 
+@pytest.mark.parametrize(
+    ("processes", "launches"),
+    [([], True), (["Terminate", "AZRebalance"], True), (["Launch"], False), (["Launch", "Terminate"], False)],
+)
+def test_a_group_launches_unless_that_is_suspended(processes: list[str], launches: bool) -> None:
+    answer = {"SuspendedProcesses": [{"ProcessName": name, "SuspensionReason": ""} for name in processes]}
+    assert translate.group(answer).launches is launches
+
+
 def test_a_member_is_read() -> None:
     answer = {
         "InstanceId": ID,
@@ -104,7 +113,33 @@ def test_a_member_is_read() -> None:
         healthy=True,
         protected=True,
         zone="eu-west-1b",
+        template=None,
     )
+
+
+LAUNCH_TEMPLATE = {"LaunchTemplateId": "lt-0123456789abcdef0", "LaunchTemplateName": "vscode"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "template"),
+    [
+        ({"LaunchTemplate": {**LAUNCH_TEMPLATE, "Version": "3"}}, "lt-0123456789abcdef0:3"),
+        ({"LaunchTemplate": LAUNCH_TEMPLATE}, "lt-0123456789abcdef0"),
+        ({"LaunchTemplate": {}, "LaunchConfigurationName": "vscode-7"}, "vscode-7"),
+        ({"LaunchConfigurationName": "vscode-7"}, "vscode-7"),
+        ({"LaunchConfigurationName": ""}, None),
+        ({}, None),
+    ],
+)
+def test_a_member_tells_what_it_was_launched_from(answer: dict[str, Any], template: str | None) -> None:
+    assert translate.member({"InstanceId": ID, **answer}).template == template
+
+
+@pytest.mark.parametrize(
+    ("answer", "protects"), [({}, False), ({"NewInstancesProtectedFromScaleIn": True}, True)]
+)
+def test_a_group_tells_whether_it_protects_new_instances(answer: dict[str, Any], protects: bool) -> None:
+    assert translate.protects_new(answer) is protects
 
 
 @pytest.mark.parametrize(
@@ -172,6 +207,59 @@ def test_a_description_without_anything_is_of_unknown_power() -> None:
 def test_the_port_tag_counts_only_where_it_is_a_port(value: str, port: int | None) -> None:
     tags = [{"Key": "Name", "Value": "80"}, {"Key": "ec2-orchestrator:port", "Value": value}]
     assert translate.detail(described(Tags=tags), "public").port == port
+
+
+def tagged(**tags: str) -> dict[str, Any]:
+    return described(
+        Tags=[
+            {"Key": f"ec2-orchestrator:{key.replace('_', '-')}", "Value": value}
+            for key, value in tags.items()
+        ]
+    )
+
+
+@pytest.mark.parametrize("text", ["atlas", "", "no project: §", "status"])
+def test_who_holds_an_instance_is_told_as_it_is_written(text: str) -> None:
+    assert translate.detail(tagged(project=text), "public").holder == text
+
+
+def test_without_the_tag_nobody_holds_an_instance() -> None:
+    answer = described(Tags=[{"Key": "project", "Value": "atlas"}])
+    assert translate.detail(answer, "public").holder is None
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-22T12:00:00+00:00", datetime(2026, 11, 22, 12, tzinfo=UTC)),
+        ("2026-11-22T12:00:00Z", datetime(2026, 11, 22, 12, tzinfo=UTC)),
+        ("2026-11-22T13:00:00+01:00", datetime(2026, 11, 22, 12, tzinfo=UTC)),
+        ("2026-11-22T12:00:00", None),
+        ("2026-11-22", None),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("22.11.2026", None),
+        ("", None),
+    ],
+)
+def test_since_when_counts_only_where_it_is_a_time(text: str, moment: datetime | None) -> None:
+    told = translate.detail(tagged(allocated_at=text), "public").held_since
+    assert (told, told and told.tzinfo) == (moment, moment and UTC)
+
+
+def test_a_member_tells_what_is_written_on_it() -> None:
+    listed = translate.member({"InstanceId": ID, "LaunchConfigurationName": "vscode-7"})
+    written = tagged(project="atlas", allocated_at="2026-11-22T12:00:00Z")
+    look = translate.seen_member(listed, translate.detail(written, "public"))
+    assert (look.holder, look.held_since, look.template) == (
+        "atlas",
+        datetime(2026, 11, 22, 12, tzinfo=UTC),
+        "vscode-7",
+    )
+
+
+def test_an_instance_outside_the_group_tells_what_is_written_on_it() -> None:
+    look = translate.seen_outside(ID, translate.detail(tagged(project="atlas"), "public"))
+    assert look.holder == "atlas"
 
 
 def test_a_member_that_ec2_does_not_list_has_no_address_and_unknown_power() -> None:

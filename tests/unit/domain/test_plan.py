@@ -1,177 +1,34 @@
 """What one pass must do: values in, actions out."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from app.domain.actions import (
+    Discover,
+    MarkInService,
+    MarkMissing,
+    MarkTerminated,
+    MarkTerminating,
+    Protect,
+    RaiseDesired,
+    TagAllocation,
+    Terminate,
+    Withdraw,
+)
 from app.domain.model import (
     EndReason,
     Instance,
     InstanceId,
     InstanceState,
     Lifecycle,
-    Limit,
-    Observation,
-    Policy,
     Power,
     ProjectId,
     SeenInstance,
 )
-from app.domain.plan import (
-    Discover,
-    MarkIdle,
-    MarkInService,
-    MarkMissing,
-    MarkTerminated,
-    MarkTerminating,
-    Plan,
-    RaiseDesired,
-    TagAllocation,
-    Terminate,
-    Withdraw,
-    boots,
-    conclude_boots,
-    desired_capacity,
-    plan,
-)
 from tests.builders import NOW, a_group, a_look, an_instance, an_observation
-
-POLICY = Policy()
-BOOTING, IDLE = InstanceState.BOOTING, InstanceState.IDLE
-ALLOCATED, TERMINATING = InstanceState.ALLOCATED, InstanceState.TERMINATING
-
-
-def decide(
-    seen: Observation,
-    known: Iterable[Instance] = (),
-    *,
-    waiting: int = 0,
-    policy: Policy = POLICY,
-) -> Plan:
-    return plan(seen, {instance.id: instance for instance in known}, waiting, policy, NOW)
-
-
-def a_pool(*, idle: int = 0, used: int = 0) -> tuple[list[SeenInstance], list[Instance]]:
-    """Build a world at rest: members in service, and what the registry knows of them."""
-    looks, known = [], []
-    for number in range(idle + used):
-        look = a_look()
-        looks.append(look)
-        state = IDLE if number < idle else ALLOCATED
-        known.append(
-            an_instance(
-                id=look.id,
-                state=state,
-                address=look.address,
-                port=8080,
-                project=None if state is IDLE else ProjectId(f"project-{number}"),
-                allocated_at=None if state is IDLE else NOW,
-                tagged=state is ALLOCATED,
-            )
-        )
-    return looks, known
-
-
-# Scaling: the seed's table and what follows from it
-
-
-@pytest.mark.parametrize(
-    ("total", "idle", "becomes"),
-    [(10, 2, 13), (8, 1, 12), (15, 7, 15)],
-)
-def test_the_seeds_scaling_table(total: int, idle: int, becomes: int) -> None:
-    looks, known = a_pool(idle=idle, used=total - idle)
-
-    decided = decide(an_observation(*looks), known)
-
-    assert decided.sizing.target == becomes
-    raised = [action for action in decided.actions if isinstance(action, RaiseDesired)]
-    assert raised == ([RaiseDesired(total, becomes)] if becomes > total else [])
-
-
-def test_desired_capacity_is_allocated_and_waiting_and_buffer() -> None:
-    assert desired_capacity(allocated=8, waiting=2, buffer=5) == 15
-
-
-def test_an_empty_group_fills_from_zero() -> None:
-    assert decide(an_observation()).actions == (RaiseDesired(0, 5),)
-
-
-def test_booting_instances_are_never_added_twice() -> None:
-    pending = [a_look(lifecycle=Lifecycle.PENDING, power=Power.PENDING, address=None) for _ in range(5)]
-    known = [an_instance(id=look.id, state=BOOTING) for look in pending]
-
-    assert decide(an_observation(*pending), known).actions == ()
-
-
-def test_what_was_asked_for_and_is_not_listed_yet_is_not_asked_for_again() -> None:
-    assert decide(an_observation(group=a_group(desired=5))).actions == ()
-
-
-def test_desired_is_never_lowered() -> None:
-    looks, known = a_pool(idle=7)
-
-    assert decide(an_observation(*looks, group=a_group(desired=9)), known).actions == ()
-
-
-def test_max_size_clamps_and_says_so() -> None:
-    looks, known = a_pool(used=8)
-
-    decided = decide(an_observation(*looks, group=a_group(desired=8, max_size=10)), known)
-
-    assert decided.actions == (RaiseDesired(8, 10),)
-    assert decided.sizing.limited_by is Limit.MAX_SIZE
-
-
-def test_a_max_size_below_desired_changes_nothing() -> None:
-    looks, known = a_pool(idle=1, used=9)
-
-    decided = decide(an_observation(*looks, group=a_group(desired=10, max_size=4)), known)
-
-    assert decided.actions == ()
-    assert decided.sizing.limited_by is Limit.MAX_SIZE
-
-
-def test_a_pool_with_a_full_buffer_is_not_limited() -> None:
-    looks, known = a_pool(idle=5)
-
-    assert (
-        decide(an_observation(*looks, group=a_group(desired=5, max_size=5)), known).sizing.limited_by is None
-    )
-
-
-def test_those_who_wait_count_as_demand() -> None:
-    assert decide(an_observation(), waiting=3).actions == (RaiseDesired(0, 8),)
-
-
-def test_an_allocated_instance_that_is_leaving_needs_no_place() -> None:
-    looks, known = a_pool(idle=5, used=1)
-    looks[-1] = replace(looks[-1], lifecycle=Lifecycle.LEAVING)
-
-    decided = decide(an_observation(*looks), known)
-
-    assert not any(isinstance(action, RaiseDesired) for action in decided.actions)
-
-
-def test_where_desired_cannot_be_read_a_protected_group_is_sized_by_its_members() -> None:
-    looks, known = a_pool(idle=2, used=8)
-    blind = a_group(desired=None, min_size=None, max_size=None)
-
-    assert decide(an_observation(*looks, group=blind), known).actions == (RaiseDesired(10, 13),)
-
-
-def test_where_desired_cannot_be_read_an_unprotected_group_is_never_resized() -> None:
-    looks, known = a_pool(idle=2, used=8)
-    looks[4] = replace(looks[4], protected=False)
-    blind = a_group(desired=None, min_size=None, max_size=None)
-
-    decided = decide(an_observation(*looks, group=blind), known)
-
-    assert decided.actions == ()
-    assert decided.sizing.limited_by is Limit.AWS_ERRORS
-
+from tests.unit.domain.pools import ALLOCATED, BOOTING, TERMINATING, a_pool, decide
 
 # The life of an instance
 
@@ -194,85 +51,6 @@ def test_what_is_on_its_way_out_or_not_a_member_is_not_discovered(look: SeenInst
     assert not any(isinstance(action, Discover) for action in decide(an_observation(look)).actions)
 
 
-def concluded(look: SeenInstance, instance: Instance, *, ready: bool) -> list[MarkIdle | MarkTerminating]:
-    passed = frozenset({look.id} if ready else ())
-    return list(conclude_boots([look], {instance.id: instance}, passed, POLICY, NOW))
-
-
-def test_a_booting_instance_that_passed_its_probe_is_offered() -> None:
-    look = a_look(address="10.0.0.7")
-    instance = an_instance(id=look.id, state=BOOTING, state_since=NOW)
-
-    assert concluded(look, instance, ready=True) == [MarkIdle(look.id, "10.0.0.7", 8080)]
-
-
-def test_the_port_on_the_instances_tag_wins() -> None:
-    look = a_look(address="10.0.0.7", port=9999)
-    instance = an_instance(id=look.id, state=BOOTING, state_since=NOW)
-
-    assert concluded(look, instance, ready=True) == [MarkIdle(look.id, "10.0.0.7", 9999)]
-
-
-@pytest.mark.parametrize(
-    "unfit",
-    [{"healthy": False}, {"power": Power.STOPPED}, {"address": None}],
-    ids=["unhealthy", "stopped", "no address"],
-)
-def test_running_alone_is_not_ready(unfit: dict[str, object]) -> None:
-    look = a_look(**unfit)
-    instance = an_instance(id=look.id, state=BOOTING, state_since=NOW)
-
-    assert concluded(look, instance, ready=True) == []
-
-
-def booting_for(look: SeenInstance, seconds: float) -> Instance:
-    since = NOW - timedelta(seconds=seconds)
-    return an_instance(id=look.id, state=BOOTING, state_since=since, in_service_since=since)
-
-
-def test_a_booting_instance_has_time_to_become_ready() -> None:
-    look = a_look()
-
-    assert concluded(look, booting_for(look, 299), ready=False) == []
-
-
-def test_a_booting_instance_that_takes_too_long_is_replaced() -> None:
-    look = a_look()
-
-    assert concluded(look, booting_for(look, 300), ready=False) == [
-        MarkTerminating(look.id, expect=BOOTING, reason=EndReason.BOOT_TIMEOUT)
-    ]
-
-
-def test_an_overdue_instance_that_is_ready_after_all_is_offered() -> None:
-    look = a_look()
-
-    assert [type(action) for action in concluded(look, booting_for(look, 3600), ready=True)] == [MarkIdle]
-
-
-def test_the_time_to_become_ready_does_not_run_while_aws_prepares_the_instance() -> None:
-    look = a_look()
-    instance = replace(booting_for(look, 3600), in_service_since=NOW - timedelta(seconds=299))
-
-    assert concluded(look, instance, ready=False) == []
-
-
-def test_a_withdrawn_instance_has_its_time_anew() -> None:
-    look = a_look()
-    instance = replace(booting_for(look, 3600), state_since=NOW - timedelta(seconds=299))
-
-    assert concluded(look, instance, ready=False) == []
-
-
-@pytest.mark.parametrize(
-    "look",
-    [a_look(power=Power.UNKNOWN, address=None), a_look(address=None)],
-    ids=["EC2 was not asked", "no address to probe"],
-)
-def test_an_instance_that_cannot_be_probed_is_not_replaced_for_it(look: SeenInstance) -> None:
-    assert concluded(look, booting_for(look, 3600), ready=False) == []
-
-
 def test_entering_service_is_noted_once() -> None:
     look = a_look()
     fresh = an_instance(id=look.id, state=BOOTING)
@@ -292,21 +70,6 @@ def test_leaving_service_starts_the_time_anew() -> None:
     )
 
 
-def test_an_instance_that_was_claimed_meanwhile_is_left_alone() -> None:
-    look = a_look()
-    instance = an_instance(id=look.id, state=ALLOCATED, project=ProjectId("p"))
-
-    assert concluded(look, instance, ready=True) == []
-
-
-@pytest.mark.parametrize("lifecycle", [Lifecycle.PENDING, Lifecycle.OTHER, Lifecycle.LEAVING])
-def test_only_what_aws_has_in_service_is_probed(lifecycle: Lifecycle) -> None:
-    look = a_look(lifecycle=lifecycle)
-    known = {look.id: an_instance(id=look.id, state=BOOTING)}
-
-    assert boots(an_observation(look), known) == ()
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -322,7 +85,9 @@ def test_an_idle_instance_that_is_no_longer_fit_is_withdrawn_not_ended(change: d
     looks, known = a_pool(idle=6)
     looks[0] = replace(looks[0], **change)  # type: ignore[arg-type]
 
-    assert decide(an_observation(*looks), known).actions == (Withdraw(known[0].id),)
+    assert decide(an_observation(*looks), known).actions[:1] == (
+        Withdraw(known[0].id, reason="AWS does not show it in service and running at its address"),
+    )
 
 
 def test_an_incomplete_look_withdraws_nothing() -> None:
@@ -533,3 +298,42 @@ def test_a_world_at_rest_needs_no_action() -> None:
     looks, known = a_pool(idle=5, used=10)
 
     assert decide(an_observation(*looks), known).actions == ()
+
+
+# Protection from scale-in
+
+
+def test_members_that_the_group_did_not_protect_are_protected_before_they_can_be_idle() -> None:
+    bare = a_look(protected=False)
+
+    actions = decide(an_observation(bare, group=a_group(desired=9))).actions
+
+    assert actions == (Discover(bare), Protect((bare.id,)))
+
+
+def test_one_call_protects_fifty() -> None:
+    looks, known = a_pool(idle=120)
+    bare = [replace(look, protected=False) for look in looks]
+
+    actions = decide(an_observation(*bare), known).actions
+
+    assert [len(action.instances) for action in actions if isinstance(action, Protect)] == [50, 50, 20]
+
+
+@pytest.mark.parametrize("lifecycle", [Lifecycle.PENDING, Lifecycle.OTHER, Lifecycle.LEAVING])
+def test_what_aws_would_not_let_us_protect_is_not_tried(lifecycle: Lifecycle) -> None:
+    looks, known = a_pool(idle=5)
+    looks[0] = replace(looks[0], protected=False, lifecycle=lifecycle)
+
+    actions = decide(an_observation(*looks), known).actions
+
+    assert not any(isinstance(action, Protect) for action in actions)
+
+
+def test_what_we_end_is_not_protected_first() -> None:
+    look = a_look(protected=False)
+    ending = an_instance(id=look.id, state=TERMINATING)
+
+    actions = decide(an_observation(look, group=a_group(desired=9)), [ending]).actions
+
+    assert actions == (Terminate(look.id),)

@@ -12,7 +12,7 @@ from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.service.allocation import Allocator
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeWaker
+from tests.fakes import FakeClock, FakeProber, FakeWaker
 
 ALICE = ProjectId("alice")
 
@@ -24,7 +24,14 @@ class World:
         self.registry = registry
         self.waker = FakeWaker()
         self.clock = FakeClock()
-        self.allocator = Allocator(pool=DEFAULT_POOL, registry=registry, waker=self.waker, clock=self.clock)
+        self.prober = FakeProber()
+        self.allocator = Allocator(
+            pool=DEFAULT_POOL,
+            registry=registry,
+            quick_prober=self.prober,
+            waker=self.waker,
+            clock=self.clock,
+        )
 
     def idle(self) -> InstanceId:
         look = a_look()
@@ -118,3 +125,52 @@ def test_an_allocation_bears_the_time_of_the_clock(world: World) -> None:
     claimed = world.allocator.allocate(ALICE, actor="tester")
 
     assert claimed.allocation.allocated_at == world.clock.now()
+
+
+# Where nothing was probed for a while
+
+
+def test_an_instance_that_was_probed_lately_is_not_probed_again(world: World) -> None:
+    world.idle()
+    world.allocator.allocate(ALICE, actor="tester")
+
+    assert world.prober.probed == []
+
+
+def test_instances_of_which_nothing_was_heard_lately_are_asked_first(world: World) -> None:
+    instance = world.idle()
+    world.clock.advance(60)
+
+    assert world.allocator.allocate(ALICE, actor="tester").allocation.instance == instance
+    assert world.prober.probed == [{instance: ("10.0.0.1", 8080)}]
+
+
+def test_one_that_does_not_answer_is_passed_over_for_the_next(world: World) -> None:
+    world.idle()
+    alive = world.idle()
+    world.prober.ready = {alive}
+    world.clock.advance(60)
+
+    assert world.allocator.allocate(ALICE, actor="tester").allocation.instance == alive
+
+
+def test_where_none_answers_the_pool_is_exhausted_and_the_project_waits(world: World) -> None:
+    world.idle()
+    world.prober.ready = set()
+    world.clock.advance(60)
+
+    with pytest.raises(PoolExhausted):
+        world.allocator.allocate(ALICE, actor="tester")
+
+    assert world.registry.waiting(DEFAULT_POOL, now=world.clock.now()) == 1
+
+
+def test_what_answered_counts_for_the_next_claim_too(world: World) -> None:
+    world.idle()
+    world.idle()
+    world.clock.advance(60)
+    world.allocator.allocate(ALICE, actor="tester")
+
+    world.allocator.allocate(ProjectId("bob"), actor="tester")
+
+    assert len(world.prober.probed) == 1

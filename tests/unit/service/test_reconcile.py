@@ -1,73 +1,12 @@
 """A pass over the fake cloud and a real registry: what is seen is brought to what is wanted."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from app.domain.errors import CloudUnavailable, Denied, OutcomeUnknown, PoolExhausted, Throttled
-from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, Limit, Policy, ProjectId
-from app.ports import Claimed, EventKind
-from app.registry.database import open_database
-from app.registry.sql import SqlRegistry
-from app.service.reconcile import PassReport, Reconciler
-from tests.fakes import FakeClock, FakeCloud, FakeProber
-
-
-class Pool:
-    """One pool in memory, its clock in the hand of the test."""
-
-    def __init__(self, registry: SqlRegistry, cloud: FakeCloud) -> None:
-        self.registry = registry
-        self.cloud = cloud
-        self.clock = FakeClock()
-        self.prober = FakeProber()
-        self.reconciler = self.restarted()
-
-    def restarted(self) -> Reconciler:
-        """Make a new process of it: nothing but the registry and AWS remembers anything."""
-        self.reconciler = Reconciler(
-            policy=Policy(),
-            registry=self.registry,
-            cloud=self.cloud,
-            prober=self.prober,
-            clock=self.clock,
-        )
-        return self.reconciler
-
-    def tick(self, times: int = 1) -> PassReport:
-        for _ in range(times):
-            report = self.reconciler.tick()
-            self.reconciler.settle_boots()
-            self.clock.advance(2)
-        return report
-
-    def claim(self, project: str) -> Claimed:
-        return self.registry.claim(DEFAULT_POOL, ProjectId(project), actor="tester", now=self.clock.now())
-
-    def destroy(self, instance: InstanceId) -> None:
-        self.registry.destroy(instance, actor="tester", now=self.clock.now())
-
-    def count(self, state: InstanceState) -> int:
-        return sum(found.state is state for found in self.registry.instances(DEFAULT_POOL).values())
-
-    @property
-    def notices(self) -> list[str]:
-        return [notice.code for notice in self.registry.view(DEFAULT_POOL).notices]
-
-    @property
-    def limited_by(self) -> Limit | None:
-        return self.registry.view(DEFAULT_POOL).limited_by
-
-    def called(self, operation: str) -> int:
-        return len(self.cloud.calls_of(operation))
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> Iterator[Pool]:
-    engine = open_database(f"sqlite:///{tmp_path}/registry.db")
-    yield Pool(SqlRegistry(engine), FakeCloud())
-    engine.dispose()
+from app.domain.model import DEFAULT_POOL, InstanceState, Limit
+from app.ports import EventKind
+from app.service.reconcile import PassReport
+from tests.unit.service.pools import Pool
 
 
 def test_an_empty_group_becomes_a_full_buffer(pool: Pool) -> None:
@@ -133,15 +72,47 @@ def test_an_instance_is_not_idle_before_its_probe_passed(pool: Pool) -> None:
 
 
 def test_an_instance_that_never_becomes_ready_is_replaced(pool: Pool) -> None:
-    pool.prober.ready = set()
+    pool.tick(6)
+    pool.claim("alice")
+    pool.prober.ready = {one.id for one in pool.registry.instances(DEFAULT_POOL).values()}
     pool.tick(3)
-    first = set(pool.registry.instances(DEFAULT_POOL))
+    (late,) = [one for one in pool.registry.instances(DEFAULT_POOL) if one not in pool.prober.ready]
     pool.clock.advance(300)
 
     pool.tick(6)
 
-    assert first.isdisjoint(pool.registry.instances(DEFAULT_POOL))
-    assert pool.cloud.desired == 5
+    assert late not in pool.registry.instances(DEFAULT_POOL)
+    assert pool.cloud.desired == 6
+
+
+def test_after_three_that_do_not_become_ready_in_a_row_replacing_slows_down_and_says_so(pool: Pool) -> None:
+    pool.prober.ready = set()
+    pool.tick(3)
+    first = set(pool.registry.instances(DEFAULT_POOL))
+    pool.clock.advance(300)
+    pool.tick(6)
+    assert len(first & pool.registry.instances(DEFAULT_POOL).keys()) == 2
+    assert (pool.limited_by, pool.notices) == (Limit.BOOT_FAILURES, ["boot-failures"])
+
+    pool.clock.advance(300)
+    pool.tick(6)
+    assert len(first & pool.registry.instances(DEFAULT_POOL).keys()) == 1
+
+
+def test_a_new_launch_template_version_that_boots_ends_the_boot_failures(pool: Pool) -> None:
+    pool.prober.ready = set()
+    pool.tick(3)
+    pool.clock.advance(300)
+    pool.cloud.template = "lt-fake:2"
+    pool.tick(2)
+    for _ in range(30):
+        new = (one for one in pool.cloud.members if pool.look(one).template == "lt-fake:2")
+        pool.prober.ready = set(new)
+        pool.tick()
+
+    assert pool.count(InstanceState.IDLE) == 5
+    assert pool.limited_by is None
+    assert {pool.look(one).template for one in pool.cloud.members} == {"lt-fake:2"}
 
 
 def test_after_a_long_stop_what_is_ready_is_offered_not_replaced(pool: Pool) -> None:

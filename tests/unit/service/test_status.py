@@ -98,7 +98,7 @@ def test_the_oldest_state_comes_first(world: World) -> None:
     world.clock.advance(1)
     second = world.idle()
     world.clock.advance(1)
-    world.registry.withdraw(first, now=world.clock.now())
+    world.registry.withdraw(first, reason="a reason", now=world.clock.now())
 
     assert [one.id for one in world.reader.status().instances] == [second, first]
 

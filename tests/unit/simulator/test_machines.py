@@ -105,3 +105,13 @@ def test_a_mode_is_for_running_instances_only(machines: Machines) -> None:
     assert not machines.set_mode("i-1", "down")
     with pytest.raises(ValueError, match="mode must be one of"):
         machines.set_mode("i-1", "asleep")
+
+
+def test_a_worker_can_go_and_come_back_while_its_instance_runs(machines: Machines, office: Office) -> None:
+    machines.settle({"i-1": a_spec("i-1")})
+    until(lambda: machines.status("i-1") == "up", what="the worker is up")
+    machines.set_mode("i-1", "down")
+    until(lambda: machines.status("i-1") == "down", what="the worker is down")
+    machines.set_mode("i-1", "up")
+    until(lambda: machines.status("i-1") == "up", what="the worker is up again")
+    assert [(worker.started, worker.stopped) for worker in office.hired] == [(1, 1), (1, 0)]

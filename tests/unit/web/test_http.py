@@ -17,7 +17,7 @@ from app.service.allocation import Allocator
 from app.service.status import StatusReader
 from app.web import create_app
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeWaker
+from tests.fakes import FakeClock, FakeProber, FakeWaker
 
 TOKEN = "a-token-of-sixteen-characters-or-more"
 JSON = {"Content-Type": "application/json"}
@@ -33,7 +33,13 @@ class Service:
         self.clock = FakeClock()
         self.waker = FakeWaker()
         app = create_app(
-            allocator=Allocator(pool=DEFAULT_POOL, registry=registry, waker=self.waker, clock=self.clock),
+            allocator=Allocator(
+                pool=DEFAULT_POOL,
+                registry=registry,
+                quick_prober=FakeProber(),
+                waker=self.waker,
+                clock=self.clock,
+            ),
             status_reader=StatusReader(
                 pool=DEFAULT_POOL,
                 buffer=5,

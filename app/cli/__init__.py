@@ -1,0 +1,1 @@
+"""The command line `ec2-orchestrator`: parse, call, print."""

@@ -1,0 +1,46 @@
+"""The arithmetic of desired capacity, in words."""
+
+from typing import assert_never
+
+from app.domain.model import Group, Limit
+from app.domain.sizing import Sizing
+
+
+def in_words(sizing: Sizing, group: Group, buffer: int) -> str:
+    """Tell where desired capacity goes, by which sum, and what keeps it."""
+    total = f"{sizing.allocated} allocated + {sizing.waiting} waiting + {buffer} buffer = {sizing.wanted}"
+    desired = "desired" if group.desired is not None else "desired (unknown: members are counted)"
+    why = "" if sizing.limited_by is None else _limit(sizing.limited_by, group)
+    if sizing.target > sizing.current:
+        rise = f"{desired} rises from {sizing.current} to {sizing.target}"
+        if sizing.target < sizing.wanted:
+            return f"{rise}, not to {sizing.wanted}: {total}, but {why}"
+        if sizing.target > sizing.wanted:
+            return f"{rise}, the group's min size: {total}"
+        return f"{rise}: {total}" + (f"; yet {why}" if why else "")
+    stays = f"{desired} stays {sizing.current}"
+    if sizing.wanted > sizing.current:
+        return f"{stays}, not {sizing.wanted}: {total}, but {why or 'it cannot be raised'}"
+    if sizing.wanted < sizing.current:
+        stays = f"{stays}: {total}, and it is only ever lowered together with an instance"
+    else:
+        stays = f"{stays}: {total}"
+    return stays + (f"; yet {why}" if why else "")
+
+
+def _limit(limit: Limit, group: Group) -> str:
+    match limit:
+        case Limit.MAX_SIZE:
+            return f"the group's max size is {group.max_size}"
+        case Limit.CAPACITY:
+            return "AWS has no more instances of this type at the moment"
+        case Limit.QUOTA:
+            return "an AWS quota of the account is used up"
+        case Limit.CONFIGURATION:
+            return "AWS cannot launch as the group is set up"
+        case Limit.AWS_ERRORS:
+            return "AWS does not tell enough to raise it safely"
+        case Limit.BOOT_FAILURES:
+            return "several instances in a row did not become ready"
+        case _:
+            assert_never(limit)

@@ -1,0 +1,109 @@
+"""How large the group should be, and what keeps it from being so."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from app.domain.actions import RaiseDesired
+from app.domain.model import (
+    InstanceState,
+    Known,
+    Lifecycle,
+    Limit,
+    Observation,
+    Policy,
+    SeenInstance,
+    Setbacks,
+)
+
+_TO_BE_MENDED = frozenset({Limit.QUOTA, Limit.CONFIGURATION})
+"""Reasons of failed launches that no waiting mends: to ask for more would be in vain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """The arithmetic of one pass: where desired capacity is, where it should be, and what keeps it."""
+
+    allocated: int
+    """Members that a project holds, or that are lost to us while they take a place in the group."""
+    waiting: int
+    current: int
+    wanted: int
+    target: int
+    limited_by: Limit | None = None
+
+
+def desired_capacity(*, allocated: int, waiting: int, buffer: int) -> int:
+    """Say how many instances the group should have: each one held, each one asked for, and the buffer."""
+    return allocated + waiting + buffer
+
+
+def size(seen: Observation, known: Known, waiting: int, policy: Policy, setbacks: Setbacks) -> Sizing:
+    """Compute desired capacity from this look alone; never lower than it is."""
+    members = tuple(seen.staying)
+    counted = [look for look in members if look.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE}]
+    allocated = sum(_taken(look, known) for look in members)
+    wanted = desired_capacity(allocated=allocated, waiting=waiting, buffer=policy.buffer)
+    group = seen.group
+    current = len(counted) if group.desired is None else group.desired
+    bounded = wanted if group.max_size is None else min(wanted, group.max_size)
+    target = max(bounded, current, group.min_size or 0)
+    limited_by = _limit(seen, known, policy, setbacks, wanted=wanted, current=current, coming=len(counted))
+    if limited_by in _TO_BE_MENDED and setbacks.launch is not None:
+        target = current
+    if group.desired is None and target > current and not (seen.complete and _all_protected(counted)):
+        # Blind to desired we might lower it, and the group would then choose a victim: perhaps one in use,
+        # or one that this look missed.
+        limited_by, target = Limit.AWS_ERRORS, current
+    return Sizing(
+        allocated=allocated,
+        waiting=waiting,
+        current=current,
+        wanted=wanted,
+        target=target,
+        limited_by=limited_by,
+    )
+
+
+def _limit(
+    seen: Observation,
+    known: Known,
+    policy: Policy,
+    setbacks: Setbacks,
+    *,
+    wanted: int,
+    current: int,
+    coming: int,
+) -> Limit | None:
+    """Say what keeps the buffer from being met: first what keeps members away that we asked for already."""
+    group = seen.group
+    if setbacks.launch is not None and coming < current:
+        return setbacks.launch.limit
+    if not group.launches and coming < max(wanted, current):
+        return Limit.CONFIGURATION
+    if setbacks.boots.count >= policy.boots_failed and _idle(known) < policy.buffer:
+        return Limit.BOOT_FAILURES
+    if group.max_size is not None and max(current, group.max_size) < wanted:
+        return Limit.MAX_SIZE
+    return None
+
+
+def resize(sizing: Sizing) -> Iterator[RaiseDesired]:
+    """Raise desired capacity where it is too low. It is lowered only together with a termination of ours."""
+    if sizing.target > sizing.current:
+        yield RaiseDesired(current=sizing.current, target=sizing.target)
+
+
+def _taken(look: SeenInstance, known: Known) -> bool:
+    """Whether a member takes a place in the group and will not be handed out."""
+    instance = known.get(look.id)
+    if instance is not None and instance.state in {InstanceState.ALLOCATED, InstanceState.TERMINATED}:
+        return True
+    return look.holder is not None and (instance is None or instance.state is not InstanceState.TERMINATING)
+
+
+def _idle(known: Known) -> int:
+    return sum(instance.state is InstanceState.IDLE for instance in known.values())
+
+
+def _all_protected(members: Iterable[SeenInstance]) -> bool:
+    return all(look.protected for look in members if look.lifecycle is Lifecycle.IN_SERVICE)

@@ -1,0 +1,195 @@
+"""Looking at the database without changing anything in it: for the command line."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.domain.errors import RegistryUnusable
+from app.domain.model import Finding, PoolName, Verdict
+from app.registry.database import open_database, parsed, reason, revision, revisions
+
+_LIMITS = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"
+
+
+@contextmanager
+def open_read_only(url: str, pool: PoolName, *, group: str, region: str) -> Iterator[Engine]:
+    """Lend the database for reading alone; where there is none yet, an empty one in its place.
+
+    Raises RegistryUnusable where its schema is not this version's, or where it belongs to another group.
+    """
+    with _look(url) as (engine, name):
+        if engine is None:
+            with TemporaryDirectory(prefix="ec2-orchestrator-") as folder:
+                empty = open_database(f"sqlite:///{folder}/empty.db")
+                yield empty
+                empty.dispose()
+            return
+        with _told(name), engine.begin() as connection:
+            schema, owner = revision(connection, name), _owner(connection, pool)
+        if schema != revisions()[-1]:
+            raise RegistryUnusable(
+                f"The database {name} has the schema {schema} of an older version: start the service, which "
+                "brings it up to date."
+            )
+        if owner not in {None, (group, region)}:
+            raise RegistryUnusable(
+                f"{_belongs(owner)}, and the settings name '{group}' in {region}: use another database, or "
+                "mend the settings."
+            )
+        yield engine
+
+
+def examine_database(url: str, pool: PoolName, *, group: str, region: str) -> list[Finding]:
+    """Tell whether the service can start with this database and keep its promises. Never raises."""
+    try:
+        with _look(url) as (engine, name):
+            if engine is None:
+                return [_room(parsed(url), name)]
+            with _told(name), engine.begin() as connection:  # open until the end: see _look
+                return [
+                    _schema(name, revision(connection, name)),
+                    _writing(parsed(url)),
+                    _ownership(_owner(connection, pool), group, region),
+                ]
+    except RegistryUnusable as error:
+        return [_failure("database", error.detail)]
+
+
+@contextmanager
+def _look(url: str) -> Iterator[tuple[Engine | None, str]]:
+    """Lend an engine that cannot write, and the database's name; None where there is no database yet."""
+    where = parsed(url)
+    name = where.render_as_string(hide_password=True)
+    engine: Engine | None = None
+    try:
+        with _told(name):
+            engine = _engine(where)
+            if engine is not None:
+                with engine.begin() as connection:
+                    empty = revision(connection, name) is None
+        yield None if engine is None or empty else engine, name
+    finally:
+        if engine is not None:
+            engine.dispose()
+
+
+def _engine(where: URL) -> Engine | None:
+    if where.get_backend_name() != "sqlite":
+        options = f"-c default_transaction_read_only=on {_LIMITS}"
+        return create_engine(where, connect_args={"connect_timeout": 5, "options": options})
+    path = _file(where)
+    if not path.exists() or not path.stat().st_size:
+        return None
+    # SQLite's last connection moves what a crash left beside the file into it, and takes its companions away;
+    # one that was opened to read does neither. So this one is opened to read where there are companions, and
+    # else to write, which it then must not: it would leave new companions behind.
+    mode = "ro" if Path(f"{path}-wal").exists() else "rw"
+
+    def connect() -> sqlite3.Connection:
+        uri = f"file:{quote(str(path))}?mode={mode}"
+        connection = sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turn what goes wrong with reading into a sentence of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise RegistryUnusable(f"The database {name} cannot be read: {error.strerror}.") from error
+    except SQLAlchemyError as error:
+        raise RegistryUnusable(f"The database {name} cannot be read: {reason(error)}.") from error
+
+
+def _room(where: URL, name: str) -> Finding:
+    """Tell whether the first start can make the database that is not there yet."""
+    if where.get_backend_name() == "sqlite":
+        folder = _file(where).absolute().parent
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return _failure("database", f"{name} does not exist, and nothing can be created in {folder}.")
+        return _ok("database", f"{name} does not exist yet: the first start creates it.")
+    return _ok("database", f"{name} is empty: the first start creates the tables.")
+
+
+def _schema(name: str, found: str | None) -> Finding:
+    newest = revisions()[-1]
+    if found == newest:
+        return _ok("database", f"{name} can be opened; its schema {found} is this version's.")
+    return _ok("database", f"{name} can be opened; the next start brings schema {found} up to {newest}.")
+
+
+def _writing(where: URL) -> Finding:
+    """Try what the service tries when it starts: to write, and take it back."""
+    engine = create_engine(where, poolclass=NullPool, connect_args=_patience(where))
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            connection.rollback()
+    except SQLAlchemyError as error:
+        return _failure("database writes", f"It cannot be written to: {reason(error)}.")
+    return _ok("database writes", "It can be written to.")
+
+
+def _patience(where: URL) -> dict[str, Any]:
+    if where.get_backend_name() == "sqlite":
+        return {"timeout": 5.0}
+    return {"connect_timeout": 5, "options": _LIMITS}
+
+
+def _ownership(owner: tuple[str, str] | None, group: str, region: str) -> Finding:
+    check = "database group"
+    if owner is None:
+        return _ok(check, f"It belongs to no group yet: the first start ties it to '{group}' in {region}.")
+    if owner == (group, region):
+        return _ok(check, f"It belongs to '{group}' in {region}, as the settings say.")
+    return Finding(
+        check=check,
+        verdict=Verdict.FAILURE,
+        detail=f"{_belongs(owner)}, and the settings name '{group}' in {region}.",
+        remedy="Correct ORCHESTRATOR_ASG_NAME and AWS_REGION, or name another database in "
+        "ORCHESTRATOR_DATABASE_URL.",
+    )
+
+
+def _owner(connection: Connection, pool: PoolName) -> tuple[str, str] | None:
+    """Say to which group and region the pool is tied; None before its first start."""
+    query = text("SELECT group_name, region FROM pools WHERE name = :pool AND group_name IS NOT NULL")
+    row = connection.execute(query, {"pool": pool}).one_or_none()
+    return None if row is None else (row.group_name, row.region)
+
+
+def _belongs(owner: tuple[str, str] | None) -> str:
+    theirs, where = owner or ("?", "?")
+    return f"The database belongs to the group '{theirs}' in {where}"
+
+
+def _file(where: URL) -> Path:
+    return Path((where.database or "").removeprefix("file:"))
+
+
+def _ok(check: str, detail: str) -> Finding:
+    return Finding(check=check, verdict=Verdict.OK, detail=detail)
+
+
+def _failure(check: str, detail: str) -> Finding:
+    return Finding(
+        check=check,
+        verdict=Verdict.FAILURE,
+        detail=detail,
+        remedy="Correct ORCHESTRATOR_DATABASE_URL, or what it names.",
+    )

@@ -1,0 +1,211 @@
+"""What the registry's transactions are made of: each step runs inside one, and none begins or ends it."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from app.domain.model import (
+    TRANSITIONS,
+    Allocation,
+    BootFailures,
+    EndReason,
+    InstanceId,
+    InstanceState,
+    PoolName,
+    ProjectId,
+    SeenInstance,
+)
+from app.ports import EventKind
+from app.registry import rows, statements
+
+POLLER = "poller"
+"""The actor of what a pass does by itself."""
+
+DEMAND_LASTS = timedelta(seconds=30)
+"""How long a project that got nothing counts as waiting; asking again starts it anew."""
+
+
+def held_by(tx: Connection, project: ProjectId) -> Allocation | None:
+    """Return the live allocation of a project."""
+    row = tx.execute(statements.held_by, {"project": project}).one_or_none()
+    return None if row is None else rows.allocation(row)
+
+
+def take_longest_idle(
+    tx: Connection,
+    pool: PoolName,
+    project: ProjectId,
+    *,
+    ready_since: datetime | None,
+    actor: str,
+    now: datetime,
+) -> Allocation | None:
+    """Allocate to the project what has been idle longest, of all or of those found ready since then."""
+    if ready_since is None:
+        result = tx.execute(statements.take_longest_idle, {"of_pool": pool, "now": now})
+    else:
+        since = {"of_pool": pool, "ready_since": ready_since, "now": now}
+        result = tx.execute(statements.take_longest_idle_of_the_ready, since)
+    taken = result.one_or_none()
+    if taken is None:
+        return None
+    tx.execute(
+        statements.add_allocation,
+        {"project": project, "pool": pool, "instance_id": taken.id, "allocated_at": now, "tagged": False},
+    )
+    record(tx, EventKind.ALLOCATION_CREATED, pool, actor, now, instance=taken.id, project=project)
+    return Allocation(
+        project=project,
+        pool=pool,
+        instance=taken.id,
+        address=taken.address,
+        port=taken.port,
+        allocated_at=now,
+    )
+
+
+def doubtful(tx: Connection, pool: PoolName, count: int) -> dict[InstanceId, tuple[str, int]]:
+    """Name idle instances, the longest idle first, and where they listen."""
+    found = tx.execute(statements.doubtful_idle, {"pool": pool, "count": count})
+    return {row.id: (row.address, row.port) for row in found}
+
+
+def wait(tx: Connection, pool: PoolName, project: ProjectId, *, actor: str, now: datetime) -> None:
+    """Count a project that got nothing as waiting for a while; asking again starts it anew."""
+    until = now + DEMAND_LASTS
+    if tx.execute(statements.wait_on, {"of": project, "now": now, "until": until}).rowcount == 0:
+        tx.execute(statements.forget_waiting, {"project": project, "now": now})
+        tx.execute(statements.wait, {"project": project, "pool": pool, "until": until})
+        record(tx, EventKind.ALLOCATION_UNMET, pool, actor, now, project=project)
+
+
+def move(
+    tx: Connection,
+    instance: InstanceId,
+    expect: InstanceState,
+    to: InstanceState,
+    now: datetime,
+    **columns: object,
+) -> PoolName | None:
+    """Change the state if it still is `expect`, and say in which pool; None where it is another by now."""
+    if to not in TRANSITIONS[expect]:
+        raise ValueError(f"no transition leads from {expect} to {to}")
+    values = {"instance": instance, "expect": expect.value, "state": to.value, "state_since": now, **columns}
+    moved: PoolName | None = tx.execute(statements.move, values).scalar_one_or_none()
+    return moved
+
+
+def end(
+    tx: Connection,
+    instance: InstanceId,
+    transition: tuple[InstanceState, InstanceState],
+    reason: EndReason,
+    *,
+    actor: str,
+    now: datetime,
+) -> PoolName | None:
+    """Move an instance to terminating or terminated, and end its allocation; see `move` for the answer."""
+    pool = move(tx, instance, *transition, now, end_reason=reason.value)
+    if pool is None:
+        return None
+    ending = {"instance": instance, "now": now, "reason": reason.value}
+    project = tx.execute(statements.end_allocation, ending).scalar_one_or_none()
+    if project is not None:
+        # Or a project that once asked in vain would count as waiting again, now that it holds nothing.
+        tx.execute(statements.stop_waiting, {"project": project})
+        kind = EventKind.ALLOCATION_ENDED if reason.ours else EventKind.ALLOCATION_LOST
+        record(tx, kind, pool, actor, now, instance=instance, project=project, reason=reason)
+    gone = transition[1] is InstanceState.TERMINATED
+    kind = EventKind.INSTANCE_TERMINATED if gone else EventKind.INSTANCE_TERMINATING
+    record(tx, kind, pool, actor, now, instance=instance, project=project, reason=reason)
+    return pool
+
+
+def record(
+    tx: Connection,
+    kind: EventKind,
+    pool: PoolName,
+    actor: str,
+    now: datetime,
+    *,
+    instance: InstanceId | None = None,
+    project: ProjectId | None = None,
+    reason: str | None = None,
+) -> None:
+    """Add a line to the audit trail."""
+    tx.execute(
+        statements.add_event,
+        {
+            "at": now,
+            "kind": kind.value,
+            "pool": pool,
+            "actor": actor,
+            "instance_id": instance,
+            "project": project,
+            "reason": None if reason is None else str(reason),
+        },
+    )
+
+
+def adopt(
+    tx: Connection,
+    pool: PoolName,
+    seen: SeenInstance,
+    project: ProjectId | None,
+    *,
+    port: int,
+    since: datetime,
+    now: datetime,
+) -> bool:
+    """Take an instance for allocated that nobody is known to hold; the schema refuses a project's second."""
+    tx.execute(statements.lock_instance, {"instance": seen.id})
+    row = tx.execute(statements.one_instance, {"instance": seen.id}).one_or_none()
+    if row is None:
+        add_instance(tx, pool, seen, InstanceState.BOOTING, now)
+    state = InstanceState.BOOTING if row is None else InstanceState(row.state)
+    if state is InstanceState.ALLOCATED:
+        if project is None or row is None or row.project is not None:
+            return False
+    elif state in {InstanceState.BOOTING, InstanceState.IDLE}:
+        move(tx, seen.id, state, InstanceState.ALLOCATED, now, address=seen.address, port=port)
+    else:
+        return False
+    if project is not None:
+        tx.execute(
+            statements.add_allocation,
+            {
+                "project": project,
+                "pool": pool,
+                "instance_id": seen.id,
+                "allocated_at": since,
+                "tagged": True,
+            },
+        )
+    kind = EventKind.ALLOCATION_ADOPTED
+    record(tx, kind, pool, POLLER, now, instance=seen.id, project=project, reason="by its tags")
+    return True
+
+
+def add_instance(
+    tx: Connection, pool: PoolName, seen: SeenInstance, state: InstanceState, now: datetime
+) -> None:
+    """Take a new member into the registry. The schema refuses an id that was ever known before."""
+    values = {
+        "id": seen.id,
+        "pool": pool,
+        "state": state.value,
+        "state_since": now,
+        "zone": seen.zone,
+        "launched_at": seen.launched_at,
+        "template": seen.template,
+    }
+    tx.execute(statements.add_instance, values)
+    record(tx, EventKind.INSTANCE_DISCOVERED, pool, POLLER, now, instance=seen.id)
+
+
+def boot_failed(tx: Connection, pool: PoolName, instance: InstanceId, now: datetime) -> None:
+    """Continue the row of instances that did not become ready."""
+    before = tx.execute(statements.one_pool, {"pool": pool}).one_or_none()
+    failed = rows.instance(tx.execute(statements.one_instance, {"instance": instance}).one())
+    row = (rows.boot_failures(before) if before is not None else BootFailures()).with_one_more(failed, now)
+    tx.execute(statements.boot_failed, {"pool": pool, **rows.boot_failures_values(row)})

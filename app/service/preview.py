@@ -1,0 +1,41 @@
+"""The first half of a pass, which changes nothing: look, and decide."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.model import Known, LaunchFailure, Observation, Policy, Setbacks
+from app.domain.plan import Plan, plan
+from app.ports import Clock, Cloud, Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a pass would do now, and what it goes by."""
+
+    seen: Observation
+    known: Known
+    waiting: int
+    todo: Plan
+
+
+def preview(
+    *,
+    policy: Policy,
+    registry: Registry,
+    cloud: Cloud,
+    clock: Clock,
+    launch_failure: Callable[[Observation], LaunchFailure | None] = lambda _: None,
+) -> Preview:
+    """Look at registry and AWS, and decide what a pass must do; `launch_failure` explains missing members.
+
+    Raises CloudError where AWS cannot be seen, and RegistryUnavailable.
+    """
+    # The registry before AWS: what is missing from the later look is really gone.
+    known = registry.instances(policy.pool)
+    waiting = registry.waiting(policy.pool, now=clock.now())
+    seen = cloud.observe(known.keys())
+    strangers = [look.id for look in seen.instances.values() if look.member and look.id not in known]
+    known = {**known, **registry.terminated(strangers)}
+    setbacks = Setbacks(launch=launch_failure(seen), boots=registry.boot_failures(policy.pool))
+    todo = plan(seen, known, waiting, policy, clock.now(), setbacks=setbacks)
+    return Preview(seen=seen, known=known, waiting=waiting, todo=todo)

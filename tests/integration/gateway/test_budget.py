@@ -1,0 +1,136 @@
+"""Our own budget of AWS calls, over HTTP: what it costs to call, and what happens when it is used up."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from app.aws import AwsCloud
+from app.aws.errors import InstanceGone
+from app.domain.errors import Throttled
+from app.domain.model import InstanceId, ProjectId
+from tests.builders import NOW
+from tests.fakes import FakeClock
+from tests.integration.gateway.bench import DETAILS, GROUPS, MEMBERS, Bench
+from tests.simulated import GROUP, connected
+
+NOBODY = InstanceId("i-0fedcba9876543210")
+
+
+class Stopwatch:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def stopwatch() -> Stopwatch:
+    return Stopwatch()
+
+
+@pytest.fixture
+def cloud(bench: Bench, stopwatch: Stopwatch) -> AwsCloud:
+    """A gateway with full buckets of a hundred tokens each, that fill only when the stopwatch moves."""
+    connection = connected(bench.simulated, clock=stopwatch)
+    return AwsCloud(connection, group=GROUP, address="private", clock=FakeClock())
+
+
+def tries(cloud: AwsCloud, action: Callable[[AwsCloud], object]) -> int:
+    """Do something until the budget is used up; return how often it went well."""
+    for count in range(200):
+        try:
+            action(cloud)
+        except Throttled as error:
+            return count if "our own budget" in error.detail else -1
+    raise AssertionError("the budget is never used up")
+
+
+def look(cloud: AwsCloud) -> None:
+    cloud.observe(())
+
+
+def change(cloud: AwsCloud) -> None:
+    cloud.raise_desired(0)
+
+
+def tag(cloud: AwsCloud) -> None:
+    with suppress(InstanceGone):  # AWS was asked all the same
+        cloud.tag_allocation(NOBODY, ProjectId("atlas"), NOW)
+
+
+def test_a_hundred_looks_may_follow_each_other_at_once(bench: Bench, cloud: AwsCloud) -> None:
+    bench.simulated.calls.clear()
+    assert tries(cloud, look) == 100
+    assert bench.simulated.calls.as_json()["counts"][GROUPS] == 100
+
+
+def test_five_more_are_allowed_in_each_second(cloud: AwsCloud, stopwatch: Stopwatch) -> None:
+    tries(cloud, look)
+    stopwatch.seconds += 2
+    assert tries(cloud, look) == 10
+
+
+def test_changes_leave_twenty_calls_to_looks(cloud: AwsCloud) -> None:
+    assert (tries(cloud, change), tries(cloud, look)) == (80, 20)
+
+
+def test_what_ec2_is_asked_does_not_count_against_auto_scaling(cloud: AwsCloud) -> None:
+    tries(cloud, change)
+    assert tries(cloud, tag) == 80
+
+
+def test_a_service_that_throttles_us_is_left_alone_for_a_while(
+    bench: Bench, cloud: AwsCloud, stopwatch: Stopwatch
+) -> None:
+    bench.throttle("SetDesiredCapacity")
+    with pytest.raises(Throttled, match="Rate exceeded"):
+        cloud.raise_desired(1)
+    assert tries(cloud, look) == 0
+    stopwatch.seconds += 1
+    assert tries(cloud, look) == 5
+
+
+def test_after_a_throttled_look_changes_wait_longer_than_looks(
+    bench: Bench, cloud: AwsCloud, stopwatch: Stopwatch
+) -> None:
+    bench.fault(GROUPS, code="Throttling", status=400, times=3)
+    with pytest.raises(Throttled):
+        look(cloud)
+    stopwatch.seconds += 3
+    with pytest.raises(Throttled, match=r"our own budget .* for another [0-9.]+ s"):
+        change(cloud)
+    look(cloud)
+
+
+def test_the_service_that_did_not_throttle_us_is_asked_as_before(bench: Bench, cloud: AwsCloud) -> None:
+    bench.grown(1)
+    bench.throttle(DETAILS)
+    assert not cloud.observe(()).complete
+    look(cloud)
+
+
+def test_every_page_costs_a_call(bench: Bench, cloud: AwsCloud) -> None:
+    bench.grown(60)
+    bench.deny(GROUPS)
+    look(cloud)  # one call is denied, and two pages read
+    bench.simulated.calls.clear()
+    assert tries(cloud, look) == 49  # two pages each, of the 97 that are left; the last one goes into debt
+    assert bench.simulated.calls.as_json()["counts"][MEMBERS] == 98
+
+
+def test_what_was_borrowed_is_paid_back_first(bench: Bench, cloud: AwsCloud, stopwatch: Stopwatch) -> None:
+    bench.grown(60)
+    bench.deny(GROUPS)
+    tries(cloud, look)
+    stopwatch.seconds += 0.2
+    assert tries(cloud, look) == 0
+
+
+def test_every_attempt_costs_a_call(bench: Bench, cloud: AwsCloud) -> None:
+    bench.fault(GROUPS, "html", times=2)
+    look(cloud)
+    assert tries(cloud, look) == 97

@@ -1,0 +1,139 @@
+"""AwsCloud over HTTP: what is sent, and answers that are lost or late."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app.aws import AwsCloud, Connection
+from app.domain.errors import (
+    CloudUnavailable,
+    OutcomeUnknown,
+    Throttled,
+)
+from app.domain.model import InstanceId, ProjectId
+from app.ports import TerminateOutcome
+from app.simulator.cloud import SimulatedCloud
+from tests.builders import NOW, an_instance_id
+from tests.fakes import FakeClock
+from tests.integration.gateway.bench import GROUPS, Bench
+from tests.simulated import GROUP, KEYS, connected
+
+CHANGES: dict[str, Callable[[AwsCloud, InstanceId], object]] = {
+    "SetDesiredCapacity": lambda cloud, _: cloud.raise_desired(2),
+    "TerminateInstanceInAutoScalingGroup": lambda cloud, one: cloud.terminate(one),
+    "SetInstanceProtection": lambda cloud, one: cloud.protect([one]),
+    "CreateTags": lambda cloud, one: cloud.tag_allocation(one, ProjectId("atlas"), NOW),
+}
+
+
+@pytest.fixture
+def impatient(simulated: SimulatedCloud) -> AwsCloud:
+    """A gateway that waits 0.2 seconds for an answer."""
+    connection = connected(simulated, read_timeout=0.2)
+    return AwsCloud(connection, group=GROUP, address="private", clock=FakeClock())
+
+
+# When answers are lost or late.
+
+
+@pytest.mark.parametrize("action", CHANGES)
+@pytest.mark.parametrize("kind", ["drop", "drop-after", "html"])
+def test_a_change_without_an_answer_has_an_unknown_outcome(bench: Bench, action: str, kind: str) -> None:
+    (one,) = bench.grown(1)
+    bench.look()
+    bench.fault(action, kind)
+    with pytest.raises(OutcomeUnknown):
+        CHANGES[action](bench.cloud, one)
+
+
+@pytest.mark.parametrize("action", CHANGES)
+@pytest.mark.parametrize("kind", ["drop", "drop-after", "html", "error"])
+def test_a_change_is_never_attempted_twice(bench: Bench, action: str, kind: str) -> None:
+    (one,) = bench.grown(1)
+    bench.look()
+    bench.fault(action, kind)
+
+    def change() -> None:
+        with pytest.raises(OutcomeUnknown):
+            CHANGES[action](bench.cloud, one)
+
+    assert bench.calls(change) == {action: 1}
+
+
+def test_a_throttled_change_is_not_attempted_again(bench: Bench) -> None:
+    bench.fault("SetDesiredCapacity", code="Throttling", status=400, message="Rate exceeded")
+
+    def change() -> None:
+        with pytest.raises(Throttled):
+            bench.cloud.raise_desired(1)
+
+    assert bench.calls(change) == {"SetDesiredCapacity": 1}
+
+
+def test_a_change_that_takes_too_long_has_an_unknown_outcome(bench: Bench, impatient: AwsCloud) -> None:
+    bench.fault("SetDesiredCapacity", "delay", seconds=0.5)
+    with pytest.raises(OutcomeUnknown, match="ReadTimeoutError"):
+        impatient.raise_desired(1)
+
+
+def test_a_look_that_takes_too_long_finds_aws_unavailable(bench: Bench, impatient: AwsCloud) -> None:
+    bench.fault(GROUPS, "delay", seconds=0.5)
+    with pytest.raises(CloudUnavailable, match="ReadTimeoutError"):
+        impatient.observe(())
+
+
+def test_a_look_that_a_proxy_answers_finds_aws_unavailable(bench: Bench) -> None:
+    bench.fault(GROUPS, "html")
+    with pytest.raises(CloudUnavailable):
+        bench.look()
+
+
+@pytest.mark.parametrize("kind", ["drop", "html", "error"])
+def test_a_read_that_fails_twice_is_tried_a_third_time(bench: Bench, kind: str) -> None:
+    bench.fault(GROUPS, kind, times=2)
+    assert bench.calls(bench.look)[GROUPS] == 3
+
+
+def test_where_nobody_listens_nothing_was_changed(simulated: SimulatedCloud) -> None:
+    nowhere = Connection(region="us-east-1", keys=KEYS, endpoint_url="http://127.0.0.1:9")
+    cloud = AwsCloud(nowhere, group=GROUP, address="private", clock=FakeClock())
+    with pytest.raises(CloudUnavailable):
+        cloud.raise_desired(1)
+
+
+# What is sent.
+
+
+def test_at_the_min_size_a_termination_takes_a_second_call_without_the_decrement(bench: Bench) -> None:
+    (one,) = bench.grown(1)
+    bench.simulated.change_group({"min": 1})
+    bench.look()
+    calls = bench.calls(lambda: bench.cloud.terminate(one))
+    assert calls == {"TerminateInstanceInAutoScalingGroup": 2}
+
+
+def test_an_instance_that_is_no_member_costs_no_call_to_terminate(bench: Bench) -> None:
+    bench.look()
+    assert bench.calls(lambda: bench.cloud.terminate(an_instance_id())) == {}
+
+
+def test_a_gateway_that_has_not_looked_yet_looks_before_it_terminates(bench: Bench) -> None:
+    (one,) = bench.grown(1)
+    assert bench.cloud.terminate(one) is TerminateOutcome.ACCEPTED
+
+
+def test_protecting_nobody_costs_no_call(bench: Bench) -> None:
+    assert bench.calls(lambda: bench.cloud.protect([])) == {}
+
+
+def test_fifty_members_are_protected_by_one_call(bench: Bench) -> None:
+    bench.simulated.change_group({"protect": False})
+    members = bench.grown(50)
+    assert bench.calls(lambda: bench.cloud.protect(members)) == {"SetInstanceProtection": 1}
+    assert all(one.protected for one in bench.look().instances.values())
+
+
+def test_no_cooldown_is_waited_for(bench: Bench) -> None:
+    bench.cloud.raise_desired(1)
+    (sent,) = bench.sent()
+    assert sent["HonorCooldown"] == "false"

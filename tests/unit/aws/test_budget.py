@@ -1,0 +1,123 @@
+"""The bucket of tokens itself; what it costs over HTTP stands in tests/integration/gateway/test_budget.py."""
+
+from threading import Barrier, Thread
+
+import pytest
+
+from app.aws.budget import BURST, RESERVE, Budget
+from app.domain.errors import Throttled
+
+
+class Stopwatch:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def stopwatch() -> Stopwatch:
+    return Stopwatch()
+
+
+@pytest.fixture
+def budget(stopwatch: Stopwatch) -> Budget:
+    return Budget(stopwatch, per_second=5.0)
+
+
+def spent(budget: Budget, tokens: float) -> None:
+    for _ in range(int(tokens)):
+        budget.charge()
+
+
+def allowed(budget: Budget, *, change: bool = False) -> bool:
+    try:
+        budget.let_in("ec2:DescribeInstances", change=change)
+    except Throttled:
+        return False
+    return True
+
+
+def test_a_full_bucket_lets_everything_in(budget: Budget) -> None:
+    assert (allowed(budget), allowed(budget, change=True)) == (True, True)
+
+
+def test_being_let_in_costs_nothing_by_itself(budget: Budget) -> None:
+    spent(budget, BURST - 1)
+    assert all(allowed(budget) for _ in range(5))
+
+
+def test_an_empty_bucket_lets_nothing_in(budget: Budget) -> None:
+    spent(budget, BURST)
+    assert not allowed(budget)
+
+
+def test_changes_are_refused_before_looks_are(budget: Budget) -> None:
+    spent(budget, BURST - RESERVE)
+    assert (allowed(budget, change=True), allowed(budget)) == (False, True)
+
+
+def test_a_change_is_let_in_while_it_leaves_the_reserve(budget: Budget) -> None:
+    spent(budget, BURST - RESERVE - 1)
+    assert allowed(budget, change=True)
+
+
+def test_a_bucket_fills_with_time(budget: Budget, stopwatch: Stopwatch) -> None:
+    spent(budget, BURST)
+    stopwatch.seconds += 0.2
+    assert allowed(budget)
+
+
+def test_a_bucket_never_holds_more_than_a_burst(budget: Budget, stopwatch: Stopwatch) -> None:
+    stopwatch.seconds += 3600
+    spent(budget, BURST)
+    assert not allowed(budget)
+
+
+def test_a_debt_is_paid_back_first(budget: Budget, stopwatch: Stopwatch) -> None:
+    spent(budget, BURST + 10)
+    stopwatch.seconds += 2
+    still = allowed(budget)
+    stopwatch.seconds += 0.2
+    assert (still, allowed(budget)) == (False, True)
+
+
+def test_a_drained_bucket_is_empty(budget: Budget, stopwatch: Stopwatch) -> None:
+    budget.drain()
+    now = allowed(budget)
+    stopwatch.seconds += 0.2
+    assert (now, allowed(budget)) == (False, True)
+
+
+def test_draining_forgives_no_debt(budget: Budget, stopwatch: Stopwatch) -> None:
+    spent(budget, BURST + 10)
+    budget.drain()
+    stopwatch.seconds += 2
+    assert not allowed(budget)
+
+
+def test_a_refusal_says_whose_it_is_and_how_long_it_lasts(budget: Budget) -> None:
+    budget.drain()
+    with pytest.raises(Throttled) as caught:
+        budget.let_in("ec2:CreateTags", change=True)
+    assert caught.value.detail == (
+        "ec2:CreateTags: not called, because our own budget of AWS calls is used up for another 4.2 s."
+    )
+
+
+def test_threads_pay_for_every_request(budget: Budget) -> None:
+    start = Barrier(5)
+
+    def pay() -> None:
+        start.wait()
+        spent(budget, BURST / 5)
+
+    threads = [Thread(target=pay) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not allowed(budget)

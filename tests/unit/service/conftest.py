@@ -1,0 +1,18 @@
+"""A pool for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.registry.database import open_database
+from app.registry.sql import SqlRegistry
+from tests.fakes import FakeCloud
+from tests.unit.service.pools import Pool
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[Pool]:
+    registry = SqlRegistry(open_database(f"sqlite:///{tmp_path}/registry.db"))
+    yield Pool(registry, FakeCloud())
+    registry.close()

@@ -1,0 +1,70 @@
+"""One pool in memory, over the fake cloud and a real registry: for the tests of this folder."""
+
+from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, Limit, Policy, ProjectId, SeenInstance
+from app.ports import Claimed
+from app.registry.sql import SqlRegistry
+from app.service.readiness import Readiness
+from app.service.reconcile import PassReport, Reconciler
+from tests.fakes import FakeClock, FakeCloud, FakePreflight, FakeProber
+
+
+class Pool:
+    """One pool in memory, its clock in the hand of the test."""
+
+    def __init__(self, registry: SqlRegistry, cloud: FakeCloud) -> None:
+        self.registry = registry
+        self.cloud = cloud
+        self.clock = FakeClock()
+        self.prober = FakeProber()
+        self.preflight = FakePreflight()
+        self.reconciler = self.restarted()
+
+    def restarted(self) -> Reconciler:
+        """Make a new process of it: nothing but the registry and AWS remembers anything."""
+        self.readiness = Readiness(
+            policy=Policy(), registry=self.registry, prober=self.prober, clock=self.clock
+        )
+        self.reconciler = Reconciler(
+            policy=Policy(),
+            registry=self.registry,
+            cloud=self.cloud,
+            preflight=self.preflight,
+            readiness=self.readiness,
+            clock=self.clock,
+        )
+        return self.reconciler
+
+    def tick(self, times: int = 1) -> PassReport:
+        for _ in range(times):
+            report = self.reconciler.tick()
+            self.readiness.round()
+            self.clock.advance(2)
+        return report
+
+    def claim(self, project: str) -> Claimed:
+        return self.registry.claim(DEFAULT_POOL, ProjectId(project), actor="tester", now=self.clock.now())
+
+    def destroy(self, instance: InstanceId) -> None:
+        self.registry.destroy(instance, actor="tester", now=self.clock.now())
+
+    def count(self, state: InstanceState) -> int:
+        return sum(found.state is state for found in self.registry.instances(DEFAULT_POOL).values())
+
+    def look(self, instance: InstanceId) -> SeenInstance:
+        found = self.cloud.look(instance)
+        assert found is not None
+        return found
+
+    @property
+    def notices(self) -> list[str]:
+        return [notice.code for notice in self.registry.view(DEFAULT_POOL).notices]
+
+    @property
+    def limited_by(self) -> Limit | None:
+        return self.registry.view(DEFAULT_POOL).limited_by
+
+    def limits(self) -> tuple[Limit | None, list[str]]:
+        return self.limited_by, self.notices
+
+    def called(self, operation: str) -> int:
+        return len(self.cloud.calls_of(operation))
