@@ -10,22 +10,21 @@ from enum import StrEnum
 from typing import Protocol
 
 from app.domain.errors import PoolExhausted
+from app.domain.finding import Finding
 from app.domain.model import (
     NOT_TERMINATED,
     Allocation,
-    BootFailures,
     EndReason,
-    Finding,
     Instance,
     InstanceId,
     InstanceState,
-    LaunchFailure,
     Observation,
     PoolName,
     PoolView,
     ProjectId,
     SeenInstance,
 )
+from app.domain.setbacks import BootFailures, LaunchFailure
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,8 @@ from threading import RLock
 from typing import Any
 
 from app.domain.errors import AboveMax, CloudError, GroupMissing, Unexpected
-from app.domain.model import (
-    Group,
-    InstanceId,
-    LaunchFailure,
-    Lifecycle,
-    Limit,
-    Observation,
-    Power,
-    ProjectId,
-    SeenInstance,
-)
+from app.domain.model import Group, InstanceId, Lifecycle, Limit, Observation, Power, ProjectId, SeenInstance
+from app.domain.setbacks import LaunchFailure
 from app.ports import TerminateOutcome
 from tests.builders import address_of, an_instance_id
 from tests.fake_clock import FakeClock

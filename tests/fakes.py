@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
-from app.domain.model import Finding, InstanceId
+from app.domain.finding import Finding
+from app.domain.model import InstanceId
 from tests.fake_clock import FakeClock
 from tests.fake_cloud import FakeCloud
 

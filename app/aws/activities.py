@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from app.aws.translate import Answer
-from app.domain.model import LaunchFailure, Limit
+from app.domain.model import Limit
+from app.domain.setbacks import LaunchFailure
 
 MOST = 100
 """Failures read at once. A group tries again every few minutes at most, so that these go back far enough."""

@@ -10,7 +10,8 @@ from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone
 from app.aws.roster import RosterReader
 from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, AddressKind
 from app.domain.errors import CloudError
-from app.domain.model import InstanceId, LaunchFailure, Notice, Observation, ProjectId
+from app.domain.model import InstanceId, Notice, Observation, ProjectId
+from app.domain.setbacks import LaunchFailure
 from app.ports import Clock, TerminateOutcome
 
 SWEEP_EVERY = timedelta(minutes=5)

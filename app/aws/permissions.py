@@ -14,7 +14,7 @@ from app.aws.connection import Clients, Connection
 from app.aws.errors import InstanceGone, InvalidRequest, WouldSucceed
 from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, Answer
 from app.domain.errors import AboveMax, CloudError, Denied, GroupMissing
-from app.domain.model import Finding, Verdict
+from app.domain.finding import Finding, Verdict
 
 NOBODY = "i-00000000000000000"
 """An id that no instance has."""

@@ -17,7 +17,8 @@ from app.aws.connection import Connection
 from app.aws.permissions import Permissions
 from app.aws.translate import Answer
 from app.domain.errors import BadCredentials, CloudError, Denied, Throttled, Unexpected
-from app.domain.model import Finding, Notice, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import Notice
 from app.ports import Clock
 
 NOTICEABLE_SKEW = timedelta(seconds=60)

@@ -10,7 +10,7 @@ from rich.text import Text
 from app.cli import output
 from app.cli.wiring import Inspect, Load
 from app.domain.errors import SettingsInvalid
-from app.domain.model import Finding, Verdict
+from app.domain.finding import Finding, Verdict
 from app.service.doctor import settings_faults
 
 _STYLES = {

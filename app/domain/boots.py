@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import MarkIdle, MarkTerminating
 from app.domain.model import (
-    BootFailures,
     EndReason,
     Instance,
     InstanceId,
@@ -17,6 +16,7 @@ from app.domain.model import (
     Power,
     SeenInstance,
 )
+from app.domain.setbacks import BootFailures
 
 
 def boots(seen: Observation, known: Known) -> tuple[SeenInstance, ...]:

@@ -334,67 +334,6 @@ class Limit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchFailure:
-    """An instance that AWS could not launch."""
-
-    limit: Limit
-    """CAPACITY, QUOTA or CONFIGURATION."""
-    message: str
-    """AWS's own sentence."""
-    at: datetime
-    zone: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BootFailures:
-    """How many instances in a row, all of one launch template version, did not become ready."""
-
-    count: int = 0
-    template: str | None = None
-    last: InstanceId | None = None
-    last_at: datetime | None = None
-
-    def with_one_more(self, instance: Instance, now: datetime) -> "BootFailures":
-        """Continue the row, or begin a new one where the version is another."""
-        count = self.count if self.template == instance.template else 0
-        return BootFailures(count=count + 1, template=instance.template, last=instance.id, last_at=now)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setbacks:
-    """What went wrong lately and stands in the way of the buffer."""
-
-    launch: LaunchFailure | None = None
-    """The newest launch that failed, while members are missing."""
-    boots: BootFailures = field(default_factory=BootFailures)
-
-
-class Verdict(StrEnum):
-    """How a check of the set-up ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """It works, but something may go wrong that need not."""
-    FAILURE = "failure"
-    """The service cannot do its job like this."""
-    UNKNOWN = "unknown"
-    """It could not be found out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line of a doctor's report."""
-
-    check: str
-    """What was looked at, in a few words."""
-    verdict: Verdict
-    detail: str
-    """What was found, in a sentence."""
-    remedy: str = ""
-    """How to mend it, in a sentence or as a command; empty where nothing needs mending."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
     """What the last passes learnt of a pool, as the registry keeps it for every process to read."""
 

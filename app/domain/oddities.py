@@ -12,8 +12,8 @@ from app.domain.model import (
     Observation,
     Policy,
     Power,
-    Setbacks,
 )
+from app.domain.setbacks import Setbacks
 
 _LIVING = frozenset({InstanceState.BOOTING, InstanceState.IDLE, InstanceState.ALLOCATED})
 

@@ -29,9 +29,9 @@ from app.domain.model import (
     Policy,
     Power,
     SeenInstance,
-    Setbacks,
 )
 from app.domain.oddities import mass_absence, oddities, setback_notices, unprovable
+from app.domain.setbacks import Setbacks
 from app.domain.sizing import Sizing, resize, size
 
 TAGS_IN_A_PASS = 10

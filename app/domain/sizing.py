@@ -4,16 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app.domain.actions import RaiseDesired
-from app.domain.model import (
-    InstanceState,
-    Known,
-    Lifecycle,
-    Limit,
-    Observation,
-    Policy,
-    SeenInstance,
-    Setbacks,
-)
+from app.domain.model import InstanceState, Known, Lifecycle, Limit, Observation, Policy, SeenInstance
+from app.domain.setbacks import Setbacks
 
 _TO_BE_MENDED = frozenset({Limit.QUOTA, Limit.CONFIGURATION})
 """Reasons of failed launches that no waiting mends: to ask for more would be in vain."""

@@ -14,7 +14,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain.errors import RegistryUnusable
-from app.domain.model import Finding, PoolName, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import PoolName
 from app.registry.database import open_database, parsed, reason, revision, revisions
 
 _LIMITS = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"

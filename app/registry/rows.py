@@ -6,7 +6,6 @@ from sqlalchemy import Row
 
 from app.domain.model import (
     Allocation,
-    BootFailures,
     EndReason,
     Group,
     Instance,
@@ -16,6 +15,7 @@ from app.domain.model import (
     PoolName,
     PoolView,
 )
+from app.domain.setbacks import BootFailures
 from app.ports import Event, EventKind
 
 

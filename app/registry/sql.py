@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from app.domain.errors import InstanceNotFound, PoolExhausted, RegistryUnavailable, RegistryUnusable
 from app.domain.model import (
     NOT_TERMINATED,
-    BootFailures,
     EndReason,
     Instance,
     InstanceId,
@@ -22,6 +21,7 @@ from app.domain.model import (
     ProjectId,
     SeenInstance,
 )
+from app.domain.setbacks import BootFailures
 from app.ports import Claimed, Event, EventKind, Unproved
 from app.registry import rows, statements, steps
 from app.registry.database import EXCLUSIVE

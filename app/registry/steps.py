@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 from app.domain.model import (
     TRANSITIONS,
     Allocation,
-    BootFailures,
     EndReason,
     InstanceId,
     InstanceState,
@@ -15,6 +14,7 @@ from app.domain.model import (
     ProjectId,
     SeenInstance,
 )
+from app.domain.setbacks import BootFailures
 from app.ports import EventKind
 from app.registry import rows, statements
 

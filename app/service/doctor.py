@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Literal
 
 from app.domain.errors import CloudError, SettingsInvalid
-from app.domain.model import Finding, InstanceId, Lifecycle, Policy, Power, SeenInstance, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import InstanceId, Lifecycle, Policy, Power, SeenInstance
 from app.ports import Clock, Cloud, Preflight, Prober
 
 PROBED = 20

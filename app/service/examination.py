@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.model import Finding, Notice, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import Notice
 from app.ports import Clock, Preflight
 
 log = structlog.get_logger()

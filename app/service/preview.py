@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.domain.model import Known, LaunchFailure, Observation, Policy, Setbacks
+from app.domain.model import Known, Observation, Policy
 from app.domain.plan import Plan, plan
+from app.domain.setbacks import LaunchFailure, Setbacks
 from app.ports import Clock, Cloud, Registry
 
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.errors import CloudError, Denied
-from app.domain.model import LaunchFailure, Lifecycle, Limit, Observation
+from app.domain.model import Lifecycle, Limit, Observation
+from app.domain.setbacks import LaunchFailure
 from app.ports import Clock, Cloud
 from app.service.permits import Feature, Permits
 

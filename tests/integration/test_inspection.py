@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import RegistryUnusable
-from app.domain.model import DEFAULT_POOL, Finding, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import DEFAULT_POOL
 from app.registry.database import open_database, revisions
 from app.registry.inspection import examine_database, open_read_only
 from app.registry.sql import SqlRegistry

@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from app.domain.errors import RegistryUnusable
-from app.domain.model import DEFAULT_POOL, BootFailures, InstanceId
+from app.domain.model import DEFAULT_POOL, InstanceId
+from app.domain.setbacks import BootFailures
 from app.registry.database import open_database, revisions
 from app.registry.schema import metadata
 from app.registry.sql import SqlRegistry

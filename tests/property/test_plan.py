@@ -28,7 +28,6 @@ from app.domain.boots import boots, conclude_boots
 from app.domain.model import (
     DEFAULT_POOL,
     TRANSITIONS,
-    BootFailures,
     EndReason,
     Group,
     Instance,
@@ -42,6 +41,7 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.plan import Plan, plan
+from app.domain.setbacks import BootFailures
 from tests.builders import NOW, a_look, an_instance, an_instance_id
 from tests.property.worlds import IDS, World, records, worlds
 

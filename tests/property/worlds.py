@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 
 from app.domain.model import (
     DEFAULT_POOL,
-    BootFailures,
     EndReason,
     Group,
     Instance,
     InstanceId,
     InstanceState,
-    LaunchFailure,
     Lifecycle,
     Limit,
     Notice,
@@ -23,8 +21,8 @@ from app.domain.model import (
     Power,
     ProjectId,
     SeenInstance,
-    Setbacks,
 )
+from app.domain.setbacks import BootFailures, LaunchFailure, Setbacks
 from tests.builders import NOW, address_of
 
 IDS = [InstanceId(f"i-{number:017x}") for number in range(0xA0, 0xA6)]

@@ -7,7 +7,7 @@ import pytest
 
 from app.aws.permissions import ABSURD_SIZE, NOBODY, Permissions
 from app.aws.preflight import AwsPreflight
-from app.domain.model import Finding, Verdict
+from app.domain.finding import Finding, Verdict
 from app.simulator.clock import utc_now
 from tests.fakes import FakeClock
 from tests.integration.gateway.bench import ACTIVITIES, DETAILS, GROUPS, MEMBERS, Bench

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.aws import activities
-from app.domain.model import LaunchFailure, Limit
+from app.domain.model import Limit
+from app.domain.setbacks import LaunchFailure
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

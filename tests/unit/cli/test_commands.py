@@ -17,7 +17,8 @@ from app.domain.errors import (
     RegistryUnusable,
     SettingsInvalid,
 )
-from app.domain.model import Finding, InstanceState, Limit, Notice, Policy, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import InstanceState, Limit, Notice, Policy
 from app.domain.plan import Plan
 from app.domain.sizing import Sizing
 from app.service.doctor import Doctor

@@ -2,16 +2,9 @@
 
 from collections.abc import Iterable
 
-from app.domain.model import (
-    Instance,
-    InstanceState,
-    Observation,
-    Policy,
-    ProjectId,
-    SeenInstance,
-    Setbacks,
-)
+from app.domain.model import Instance, InstanceState, Observation, Policy, ProjectId, SeenInstance
 from app.domain.plan import NO_SETBACKS, Plan, plan
+from app.domain.setbacks import Setbacks
 from tests.builders import NOW, a_look, an_instance
 
 POLICY = Policy()

@@ -8,16 +8,8 @@ import pytest
 
 from app.domain.actions import MarkIdle, MarkTerminating
 from app.domain.boots import boots, conclude_boots
-from app.domain.model import (
-    BootFailures,
-    EndReason,
-    Instance,
-    InstanceId,
-    Lifecycle,
-    Power,
-    ProjectId,
-    SeenInstance,
-)
+from app.domain.model import EndReason, Instance, InstanceId, Lifecycle, Power, ProjectId, SeenInstance
+from app.domain.setbacks import BootFailures
 from tests.builders import NOW, a_look, an_instance, an_observation
 from tests.unit.domain.pools import ALLOCATED, BOOTING, IDLE, POLICY
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from app.domain.actions import RaiseDesired
-from app.domain.model import BootFailures, LaunchFailure, Lifecycle, Limit, Power, Setbacks
+from app.domain.model import Lifecycle, Limit, Power
+from app.domain.setbacks import BootFailures, LaunchFailure, Setbacks
 from app.domain.sizing import desired_capacity
 from tests.builders import NOW, a_group, a_look, an_instance, an_observation
 from tests.unit.domain.pools import BOOTING, a_pool, decide

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.domain.errors import CloudUnavailable, SettingsInvalid
-from app.domain.model import Finding, InstanceId, Policy, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import InstanceId, Policy
 from app.service.doctor import PROBED, Doctor, settings_faults
 from tests.builders import NOW
 from tests.fakes import FakeClock, FakeCloud, FakeProber

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import AboveMax, BudgetSpent, Denied, PoolExhausted, Throttled
-from app.domain.model import DEFAULT_POOL, Finding, InstanceState, Limit, Verdict
+from app.domain.finding import Finding, Verdict
+from app.domain.model import DEFAULT_POOL, InstanceState, Limit
 from app.ports import Event, EventKind
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry

@@ -1,0 +1,207 @@
+"""Carries out a plan: dull on purpose. One action that fails is told and counted, the rest still run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import structlog
+
+from app.domain.actions import (
+    Action,
+    Adopt,
+    Change,
+    Discover,
+    MarkInService,
+    MarkMissing,
+    MarkTerminated,
+    MarkTerminating,
+    Protect,
+    RaiseDesired,
+    Record,
+    TagAllocation,
+    Terminate,
+    Withdraw,
+)
+from app.domain.errors import AboveMax, BudgetSpent, CloudError, Denied, OutcomeUnknown, Throttled
+from app.domain.model import InstanceId, InstanceState, Limit, Policy
+from app.domain.plan import Plan
+from app.ports import Clock, Cloud, EventKind, Registry, TerminateOutcome
+from app.service.desired import DesiredLog
+from app.service.permits import Feature, Permits
+
+log = structlog.get_logger()
+
+_FEATURES: dict[type[Action], Feature] = {TagAllocation: Feature.TAGS, Protect: Feature.PROTECTION}
+"""What the pool does without where AWS denies it."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a plan."""
+
+    changed: bool = False
+    """Something is different now, so that another pass may have more to do."""
+    done: list[Action] = field(default_factory=list)
+    failures: dict[Action, CloudError] = field(default_factory=dict)
+    put_off: set[type[Action]] = field(default_factory=set)
+    """What is left for another pass: tags must not hold it up, nor calls of which AWS has enough."""
+
+    @property
+    def throttled(self) -> bool:
+        """Whether AWS wants fewer calls; our own budget sees to itself."""
+        return any(throttles(error) for error in self.failures.values())
+
+    def has_protected(self, instance: InstanceId) -> bool:
+        """Whether an instance is protected since this pass."""
+        return any(isinstance(action, Protect) and instance in action.instances for action in self.done)
+
+    def limited_by(self, todo: Plan) -> Limit | None:
+        """Say what keeps the buffer from being met."""
+        for action, error in self.failures.items():
+            if isinstance(action, RaiseDesired):
+                return Limit.MAX_SIZE if isinstance(error, AboveMax) else Limit.AWS_ERRORS
+        return todo.sizing.limited_by
+
+
+class Executor:
+    """Applies the actions of one pool's plans, each against what it expects to find."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        registry: Registry,
+        cloud: Cloud,
+        permits: Permits,
+        desired: DesiredLog,
+        clock: Clock,
+    ) -> None:
+        self._policy = policy
+        self._registry = registry
+        self._cloud = cloud
+        self._permits = permits
+        self._desired = desired
+        self._clock = clock
+
+    def apply(self, actions: Iterable[Action]) -> Outcome:
+        """Do them in order, and say what became of them."""
+        outcome = Outcome()
+        for action in actions:
+            feature = _FEATURES.get(type(action))
+            if feature is not None and not self._permits.granted(feature):
+                continue
+            if type(action) in outcome.put_off:
+                continue
+            try:
+                outcome.changed |= self._apply(action)
+            except CloudError as error:
+                outcome.failures[action] = error
+                if isinstance(action, TagAllocation) or isinstance(error, Throttled):
+                    outcome.put_off.add(type(action))
+                if feature is not None and isinstance(error, Denied):
+                    self._permits.deny(feature, error)
+                log.warning(
+                    "action.failed", action=type(action).__name__, code=error.code, detail=error.detail
+                )
+            else:
+                outcome.done.append(action)
+                if feature is not None:
+                    self._permits.grant(feature)
+        return outcome
+
+    def _apply(self, action: Action) -> bool:
+        """Do it, and say whether it made a difference."""
+        match action:
+            case Terminate() | Protect() | TagAllocation() | RaiseDesired():
+                return self._change(action)
+            case _:
+                return self._note(action)
+
+    def _note(self, action: Record) -> bool:
+        now, pool, registry = self._clock.now(), self._policy.pool, self._registry
+        match action:
+            case Discover(seen):
+                return registry.discover(pool, seen, now=now)
+            case Adopt(seen, project, since):
+                port = seen.port or self._policy.port
+                return registry.adopt(pool, seen, project, port=port, since=since, now=now)
+            case Withdraw(instance, reason):
+                return registry.withdraw(instance, reason=reason, now=now)
+            case MarkInService(instance, since):
+                registry.mark_in_service(instance, since)
+            case MarkMissing(instance, since):
+                registry.mark_missing(instance, since)
+            case MarkTerminating(instance, expect, reason):
+                return registry.end(
+                    instance, expect=expect, to=InstanceState.TERMINATING, reason=reason, now=now
+                )
+            case MarkTerminated(instance, expect, reason):
+                return registry.end(
+                    instance, expect=expect, to=InstanceState.TERMINATED, reason=reason, now=now
+                )
+            case _:
+                assert_never(action)
+        return False  # a note for the next look: nothing follows from it at once
+
+    def _change(self, action: Change) -> bool:
+        match action:
+            case Terminate(instance):
+                return self._terminate(instance)
+            case Protect(instances):
+                self._cloud.protect(instances)
+            case TagAllocation(instance, project, allocated_at):
+                self._cloud.tag_allocation(instance, project, allocated_at)
+                self._registry.mark_tagged(instance, project)
+            case RaiseDesired(current, target):
+                return self._raise(current, target)
+            case _:
+                assert_never(action)
+        return False
+
+    def _raise(self, current: int, target: int) -> bool:
+        """Write desired capacity; the audit trail tells of each new figure once.
+
+        Where desired cannot be read, the same figure is written until its members show. A lower figure than
+        the one just written comes from a look that is older than the write: it would lower desired.
+        """
+        last = self._desired.raised_to
+        if last is not None and target < last:
+            return False
+        try:
+            self._cloud.raise_desired(target)
+        except OutcomeUnknown:
+            self._desired.wrote(target)  # it may well have been written
+            raise
+        if target == last:
+            return False
+        self._desired.wrote(target)
+        self._registry.record(
+            EventKind.CAPACITY_RAISED,
+            self._policy.pool,
+            reason=f"from {current} to {target}",
+            now=self._clock.now(),
+        )
+        return True
+
+    def _terminate(self, instance: InstanceId) -> bool:
+        """Ask AWS once. The call is noted before it is made: after a crash here it counts as in doubt.
+
+        An instance that is busy is left in doubt as well, so that it is not asked for again at once.
+        """
+        self._registry.note_terminate_call(instance, self._clock.now())
+        try:
+            outcome = self._cloud.terminate(instance)
+        except OutcomeUnknown:
+            self._desired.ended(surely=False)
+            raise
+        except CloudError:
+            self._registry.note_terminate_call(instance, None)
+            raise
+        if outcome is TerminateOutcome.ACCEPTED:
+            self._desired.ended(surely=True)
+        return outcome is not TerminateOutcome.BUSY
+
+
+def throttles(error: CloudError) -> bool:
+    """Whether AWS wants fewer calls of us; our own budget sees to itself."""
+    return isinstance(error, Throttled) and not isinstance(error, BudgetSpent)
