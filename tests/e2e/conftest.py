@@ -42,6 +42,8 @@ def cloud(_pools: tuple[Pool, Pool]) -> Iterator[Aws]:
     yield cloud
     cloud.lift_faults()
     cloud.control("POST", "workers", mode="up")
+    for instance in cloud.members("InService"):
+        cloud.control("POST", f"instances/{instance}/worker", mode="up")
     cloud.control("PATCH", "group", boot_seconds=cloud.config.boot_seconds)
 
 
