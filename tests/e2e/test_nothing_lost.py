@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -44,21 +43,26 @@ def test_a_lost_database_is_rebuilt_from_the_tags_before_the_first_claim(
 
     service.start()
 
-    def mine(project: str) -> str | None:
+    def mine(project: str) -> str:
         answer = service.get(project)
         assert answer.status_code in {200, 503}
-        return answer.json().get("machineId")
+        machine: str = answer.json().get("machineId", "")
+        return machine
 
     for project, machine in held.items():
         got = until(lambda: mine(project), within=DEADLINE, what="an instance")  # noqa: B023
         assert got == machine
     assert cloud.record(TERMINATE) == []
     with closing(sqlite3.connect(database)) as connection:
-        adopted = connection.execute("SELECT project FROM events WHERE kind = 'allocation.adopted'").fetchall()
+        adopted = connection.execute(
+            "SELECT project FROM events WHERE kind = 'allocation.adopted'"
+        ).fetchall()
     assert {project for (project,) in adopted} == set(PROJECTS)
 
 
-def test_an_editor_whose_page_is_dead_behind_a_green_health_check_is_not_offered(cloud: Aws, service: Service) -> None:
+def test_an_editor_whose_page_is_dead_behind_a_green_health_check_is_not_offered(
+    cloud: Aws, service: Service
+) -> None:
     cloud.control("POST", "workers", mode="blank")
     service.allocate("takes-one-of-five")
     (dead,) = until(lambda: service.machines("booting"), within=DEADLINE, what="its successor")
@@ -101,7 +105,8 @@ def test_a_lack_of_capacity_is_told_in_aws_own_words(cloud: Aws, service: Servic
     cloud.control("POST", "capacity", limit=len(cloud.members()), kind="capacity")
     try:
         assert service.get("one-more").status_code == 200
-        status = until(lambda: limited(service), within=DEADLINE, what="the reason")
+        until(lambda: service.status()["limitedBy"], within=DEADLINE, what="the reason")
+        status = service.status()
         (warning,) = [one for one in status["warnings"] if one["code"] == "launch-capacity"]
 
         assert status["limitedBy"] == "capacity"
@@ -109,8 +114,3 @@ def test_a_lack_of_capacity_is_told_in_aws_own_words(cloud: Aws, service: Servic
         assert cloud.config.region in warning["detail"]
     finally:
         cloud.control("POST", "capacity", limit=None)
-
-
-def limited(service: Service) -> dict[str, Any] | None:
-    status = service.status()
-    return status if status["limitedBy"] else None

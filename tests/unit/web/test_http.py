@@ -1,96 +1,13 @@
 """HTTP as the contract writes it, over a real registry and no AWS at all."""
 
-from collections.abc import Iterator
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
-from pydantic import SecretStr
 
 from app.domain.errors import RegistryUnavailable
-from app.domain.model import DEFAULT_POOL, RESERVED_NAMES, Group, InstanceId, Limit, Notice, PoolView
-from app.registry.database import open_database
-from app.registry.sql import SqlRegistry
-from app.service.allocation import Allocator
-from app.service.status import StatusReader
-from app.web import create_app
-from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeProber, FakeWaker
-
-TOKEN = "a-token-of-sixteen-characters-or-more"
-JSON = {"Content-Type": "application/json"}
-
-
-class Service:
-    """The service without AWS: a registry that the test fills, and a client."""
-
-    def __init__(
-        self, registry: SqlRegistry, token: str | None = None, *, loopback_only: bool = False
-    ) -> None:
-        self.registry = registry
-        self.clock = FakeClock()
-        self.waker = FakeWaker()
-        app = create_app(
-            allocator=Allocator(
-                pool=DEFAULT_POOL,
-                registry=registry,
-                quick_prober=FakeProber(),
-                waker=self.waker,
-                clock=self.clock,
-            ),
-            status_reader=StatusReader(
-                pool=DEFAULT_POOL,
-                buffer=5,
-                poll_interval=timedelta(seconds=10),
-                registry=registry,
-                clock=self.clock,
-            ),
-            token=SecretStr(token) if token else None,
-            loopback_only=loopback_only,
-        )
-        self.http: FlaskClient = app.test_client()
-
-    def booting(self) -> InstanceId:
-        look = a_look()
-        self.registry.discover(DEFAULT_POOL, look, now=NOW)
-        return look.id
-
-    def idle(self, address: str = "54.123.45.67") -> InstanceId:
-        instance = self.booting()
-        self.registry.mark_idle(instance, address, 8080, now=NOW)
-        return instance
-
-    def destroy(self, body: Any) -> Any:
-        return self.http.post("/destroy", json=body)
-
-    @property
-    def allocated(self) -> int:
-        return sum(one.project is not None for one in self.registry.instances(DEFAULT_POOL).values())
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[SqlRegistry]:
-    engine = open_database(f"sqlite:///{tmp_path}/registry.db")
-    yield SqlRegistry(engine)
-    engine.dispose()
-
-
-@pytest.fixture
-def service(registry: SqlRegistry) -> Service:
-    return Service(registry)
-
-
-def problem_of(answer: Any) -> str:
-    """Check that an answer is a problem of the one shape, and return its code."""
-    assert answer.mimetype == "application/problem+json"
-    body = answer.get_json(force=True)
-    assert set(body) >= {"type", "title", "status", "detail", "code"}
-    assert body["status"] == answer.status_code
-    assert body["type"].endswith(body["code"])
-    return str(body["code"])
-
+from app.domain.model import DEFAULT_POOL, RESERVED_NAMES, Group, Limit, Notice, PoolView
+from tests.builders import NOW
+from tests.unit.web.services import JSON, Service, problem_of
 
 # GET /<projectId>
 
@@ -336,102 +253,6 @@ def test_readyz_allows_six_poll_intervals(service: Service, age: int, status: in
     service.clock.advance(age)
 
     assert service.http.get("/readyz").status_code == status
-
-
-# Who may
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/my-project"), ("POST", "/destroy"), ("GET", "/status"), ("GET", "/")]
-)
-@pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer wrong", f"bearer {TOKEN} ", TOKEN, f"Basic {TOKEN}"]
-)
-def test_without_the_token_nothing_is_answered(
-    registry: SqlRegistry, method: str, path: str, header: str | None
-) -> None:
-    service = Service(registry, TOKEN)
-    service.idle()
-    headers = {} if header is None else {"Authorization": header}
-
-    answer = service.http.open(path, method=method, headers=headers)
-
-    assert (answer.status_code, problem_of(answer)) == (401, "unauthenticated")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-    assert service.allocated == 0
-
-
-def test_with_the_token_everything_works_and_the_trail_says_who(registry: SqlRegistry) -> None:
-    service = Service(registry, TOKEN)
-    service.idle()
-
-    answer = service.http.get("/my-project", headers={"Authorization": f"Bearer {TOKEN}"})
-
-    assert answer.status_code == 200
-    assert next(iter(registry.events(limit=1))).actor == "admin"
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_health_needs_no_token(registry: SqlRegistry, path: str) -> None:
-    assert Service(registry, TOKEN).http.get(path).status_code != 401
-
-
-def test_the_scheme_of_the_header_may_be_written_in_any_case(registry: SqlRegistry) -> None:
-    answer = Service(registry, TOKEN).http.get("/status", headers={"Authorization": f"bearer {TOKEN}"})
-
-    assert answer.status_code == 200
-
-
-# Without a token: this machine alone, and no web page behind its user's back
-
-
-@pytest.mark.parametrize("host", ["localhost:9092", "localhost", "127.0.0.1:9092", "[::1]:9092"])
-def test_without_a_token_this_machine_is_answered(registry: SqlRegistry, host: str) -> None:
-    service = Service(registry, loopback_only=True)
-
-    assert service.http.get("/status", headers={"Host": host}).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:9092", "10.0.0.5:9092", "localhost.evil.example"]
-)
-def test_without_a_token_a_name_that_was_made_to_lead_here_is_refused(
-    registry: SqlRegistry, host: str
-) -> None:
-    service = Service(registry, loopback_only=True)
-    instance = service.idle()
-
-    answer = service.http.post("/destroy", json={"machineId": instance}, headers={"Host": host})
-
-    assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
-    assert service.http.get("/healthz", headers={"Host": host}).status_code == 200
-
-
-def test_without_a_token_another_machine_is_refused(registry: SqlRegistry) -> None:
-    service = Service(registry, loopback_only=True)
-
-    answer = service.http.get("/status", environ_base={"REMOTE_ADDR": "10.0.0.5"})
-
-    assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
-
-
-def test_a_picture_on_another_site_takes_no_instance(service: Service) -> None:
-    service.idle()
-
-    answer = service.http.get(
-        "/a1",
-        headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    )
-
-    assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
-    assert service.allocated == 0
-
-
-def test_a_link_on_another_site_may_be_followed(service: Service) -> None:
-    service.idle()
-    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-
-    assert service.http.get("/a1", headers=headers).status_code == 200
 
 
 # When things break
