@@ -4,7 +4,7 @@ Whatever happened before, once AWS behaves again the pool must come to rest with
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, cast
@@ -46,6 +46,7 @@ from app.service.allocation import Allocator
 from app.service.readiness import Readiness
 from app.service.reconcile import Reconciler
 from tests.fakes import FakeClock, FakeCloud, FakePreflight, FakeProber, FakeWaker
+from tests.property.fuse import Crash, Fuse, Fused
 from tests.property.quick_database import open_quickly
 
 PROJECTS = st.sampled_from([ProjectId(name) for name in ("alice", "bob", "carol", "dave", "erin")])
@@ -60,49 +61,6 @@ QUIET_PASSES = 120
 MOST_STRAYS = 2
 AT_REST = 4
 """Passes without anything to do: a member that was killed takes three to be replaced, and nobody tells us."""
-
-
-class Crash(Exception):
-    """The process ends here, as far as the test is concerned."""
-
-
-class Fuse:
-    """Burns down by one at each use of a port, before and after it, and then ends the process."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-
-    def burn(self) -> None:
-        if self.left is None:
-            return
-        self.left -= 1
-        if self.left < 0:
-            self.left = None
-            raise Crash
-
-
-class Fused:
-    """A port that the process may die in front of, or behind. What was done stays done."""
-
-    def __init__(
-        self, port: object, fuse: Fuse, watch: Callable[[str, tuple[Any, ...]], None] | None = None
-    ) -> None:
-        self._port = port
-        self._fuse = fuse
-        self._watch = watch
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._port, name)
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            self._fuse.burn()
-            if self._watch is not None:
-                self._watch(name, arguments)
-            answer = method(*arguments, **named)
-            self._fuse.burn()
-            return answer
-
-        return call
 
 
 class PoolMachine(RuleBasedStateMachine):

@@ -1,0 +1,78 @@
+"""Probes run beside the passes."""
+
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+
+from app.domain.errors import RegistryUnavailable
+from app.poller import PROBE
+from tests.unit.poller.world import World
+from tests.waiting import until
+
+# Probes
+
+
+def test_instances_are_probed_while_a_pass_hangs(world: World) -> None:
+    settled = Event()
+
+    def settle() -> bool:
+        settled.set()
+        return False
+
+    world.probe = settle
+    with world.passes.held():
+        world.poller.start()
+
+        assert settled.wait(PROBE.total_seconds() + 2)
+        assert world.passes.finished == 0
+
+
+def test_probes_that_hang_delay_no_pass(running: World) -> None:
+    hanging, free = Event(), Event()
+
+    def hang() -> bool:
+        hanging.set()
+        return not free.wait(30)
+
+    running.probe = hang
+    try:
+        assert hanging.wait(PROBE.total_seconds() + 2)
+        running.poller.wake()
+        running.passes.until_finished(2)
+    finally:
+        free.set()
+
+
+def test_probes_that_changed_something_start_a_pass(running: World) -> None:
+    answers = [True]
+    running.probe = lambda: bool(answers and answers.pop())
+
+    running.passes.until_finished(2)
+
+
+@pytest.mark.parametrize("fault", [RegistryUnavailable("no answer"), ZeroDivisionError("a bug")])
+def test_probes_that_fail_are_tried_again(running: World, fault: Exception) -> None:
+    tried: list[datetime] = []
+
+    def fail() -> bool:
+        tried.append(datetime.max.replace(tzinfo=UTC))
+        raise fault
+
+    running.probe = fail
+
+    until(lambda: len(tried) >= 2, within=4)
+
+
+def test_only_who_has_the_turn_probes(world: World) -> None:
+    world.turn.free = False
+    probed = Event()
+
+    def probe() -> bool:
+        probed.set()
+        return False
+
+    world.probe = probe
+    world.poller.start()
+
+    assert not probed.wait(2 * PROBE.total_seconds())
