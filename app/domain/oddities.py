@@ -1,6 +1,7 @@
 """What a pass cannot mend and an operator should know."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from app.domain.model import (
     InstanceId,
@@ -18,11 +19,18 @@ from app.domain.setbacks import Setbacks
 _LIVING = frozenset({InstanceState.BOOTING, InstanceState.IDLE, InstanceState.ALLOCATED})
 
 
-def oddities(seen: Observation, known: Known) -> Iterator[Notice]:
+def oddities(seen: Observation, known: Known, policy: Policy, now: datetime) -> Iterator[Notice]:
     """Report what we make nothing of and therefore leave alone."""
     for look in seen.instances.values():
         instance = known.get(look.id)
-        if look.lifecycle is Lifecycle.OTHER:
+        if look.lifecycle is Lifecycle.PENDING and instance is not None:
+            if instance.state is InstanceState.BOOTING and now - instance.state_since >= policy.boot_timeout:
+                yield Notice(
+                    code="launch-slow",
+                    detail=f"{look.id} is in {look.raw_lifecycle} since {instance.state_since:%H:%M:%S} "
+                    "UTC: a launch hook that nobody completes? AWS lets us neither use it nor end it.",
+                )
+        elif look.lifecycle is Lifecycle.OTHER:
             yield Notice(
                 code="unknown-lifecycle",
                 detail=f"{look.id} is in {look.raw_lifecycle}: it is left alone and not handed out.",

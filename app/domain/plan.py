@@ -77,7 +77,7 @@ def plan(
         notices=(
             *seen.notices,
             *setback_notices(setbacks, policy),
-            *oddities(seen, known),
+            *oddities(seen, known, policy, now),
             *disputes(seen, known),
             *unprovable(seen, known),
         ),

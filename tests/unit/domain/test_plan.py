@@ -143,6 +143,18 @@ def test_a_detached_instance_in_use_is_left_alone_and_reported() -> None:
     assert [notice.code for notice in decided.notices] == ["detached"]
 
 
+def test_an_instance_that_is_pending_for_too_long_is_reported_and_left_alone() -> None:
+    look = a_look(lifecycle=Lifecycle.PENDING, raw_lifecycle="Pending:Wait", power=Power.RUNNING)
+    fresh = an_instance(id=look.id, state_since=NOW - timedelta(seconds=299))
+    late = replace(fresh, state_since=NOW - timedelta(seconds=300))
+    group = a_group(desired=9)
+
+    assert decide(an_observation(look, group=group), [fresh]).notices == ()
+    decided = decide(an_observation(look, group=group), [late])
+    assert [notice.code for notice in decided.notices] == ["launch-slow"]
+    assert decided.actions == ()
+
+
 # Absence
 
 
