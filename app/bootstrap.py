@@ -1,6 +1,7 @@
 """From settings to a working service: the only module that names concrete classes."""
 
 import random  # noqa: TID251 - the one place that knows where chance comes from
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,9 +19,11 @@ from app.registry.sql import SqlRegistry
 from app.registry.turn import turn_of
 from app.service.allocation import Allocator
 from app.service.doctor import Doctor
+from app.service.examination import Examination
 from app.service.preview import Preview, preview
 from app.service.readiness import Readiness
 from app.service.reconcile import Reconciler
+from app.service.shortage import newest_failure
 from app.service.status import StatusReader
 from app.settings import Settings
 
@@ -62,21 +65,27 @@ def build(settings: Settings) -> Services:
     connection = _connection(settings)
     cloud = AwsCloud(connection, group=settings.asg_name, address=settings.address, clock=clock)
     readiness = Readiness(policy=settings.policy, registry=registry, prober=prober, clock=clock)
+    examination = Examination(
+        AwsPreflight(connection, settings.asg_name, clock),
+        buffer=settings.policy.buffer,
+        monotonic=time.monotonic,
+    )
     reconciler = Reconciler(
         policy=settings.policy,
         registry=registry,
         cloud=cloud,
-        preflight=AwsPreflight(connection, settings.asg_name, clock),
+        examination=examination,
         readiness=readiness,
         clock=clock,
     )
     poller = Poller(
         reconciler.tick,
         readiness.round,
+        examination.make,
         registry.newest_event,
         turn=turn_of(engine),
         interval=interval,
-        clock=clock,
+        monotonic=time.monotonic,
         chance=random.random,
     )
     return Services(
@@ -133,7 +142,13 @@ def inspect(settings: Settings) -> Inspection:
 
     def look() -> Preview:
         with open_read_only(settings.database_url, settings.pool, **place) as engine:
-            return preview(policy=settings.policy, registry=SqlRegistry(engine), cloud=cloud, clock=clock)
+            return preview(
+                policy=settings.policy,
+                registry=SqlRegistry(engine),
+                cloud=cloud,
+                clock=clock,
+                launch_failure=lambda seen: newest_failure(seen, cloud, clock),
+            )
 
     doctor = Doctor(
         **place,

@@ -203,13 +203,16 @@ class Registry(Protocol):
     ) -> bool:
         """Move an instance to terminating or terminated; an allocation of it ends.
 
-        One that we end because it is not ready counts as a boot failure. False, and no change, where its
-        state is not `expect` any more.
+        One that ends without having been ready, by us or by itself, counts as a boot failure. False, and no
+        change, where its state is not `expect` any more.
         """
         ...
 
-    def boot_failures(self, pool: PoolName) -> BootFailures:
-        """Return how many instances in a row did not become ready; one that does ends the row."""
+    def boot_failures(self, pool: PoolName) -> Sequence[BootFailures]:
+        """Return, for each launch template version, how many instances in a row did not become ready.
+
+        One that becomes ready for the first time ends the row of its version.
+        """
         ...
 
     def note_terminate_call(self, instance: InstanceId, at: datetime | None) -> None:
@@ -281,10 +284,12 @@ class Cloud(Protocol):
         """
         ...
 
-    def raise_desired(self, target: int) -> None:
-        """Write desired capacity. The caller has seen, in this same pass, that it is lower.
+    def raise_desired(self, target: int) -> bool:
+        """Write desired capacity, unless it is as high by now: another look, right before the write, says so.
 
-        Raises AboveMax where the group's max size forbids it; OutcomeUnknown where the answer was lost.
+        The caller has seen, in this same pass, that it is lower. False, and no change, where it is `target`
+        or more by now. Where desired cannot be read, it is written in any case. Raises AboveMax where the
+        group's max size forbids it; OutcomeUnknown where the answer to the write was lost.
         """
         ...
 
@@ -308,9 +313,11 @@ class Cloud(Protocol):
         ...
 
     def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
-        """Write on the instance who holds it, and since when.
+        """Write on the instance who holds it, and since when, unless somebody else is named there by now.
 
-        The tags are `ec2-orchestrator:project` and `ec2-orchestrator:allocated-at` (ISO 8601, UTC).
+        The tags are `ec2-orchestrator:project` and `ec2-orchestrator:allocated-at` (ISO 8601, UTC). They are
+        read right before they are written: AlreadyTagged, and no change, where they name another project.
+        An empty name is nobody's.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""A clock for tests."""
+"""Clocks for tests."""
 
 from datetime import datetime, timedelta
 
@@ -17,3 +17,13 @@ class FakeClock:
     def advance(self, by: timedelta | float) -> None:
         """Move on by a timedelta, or by seconds."""
         self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
+
+
+class Stopwatch:
+    """Seconds as `time.monotonic` counts them, from anywhere; they stand until they are moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from app.domain.errors import AboveMax, CloudError, GroupMissing, Unexpected
+from app.domain.errors import AboveMax, AlreadyTagged, CloudError, GroupMissing, Unexpected
 from app.domain.model import Group, InstanceId, Lifecycle, Limit, Observation, Power, ProjectId, SeenInstance
 from app.domain.setbacks import LaunchFailure
 from app.ports import TerminateOutcome
@@ -24,8 +24,9 @@ class _Failure:
 
 @dataclass(frozen=True)
 class _Gap:
-    omitted: frozenset[InstanceId]
-    complete: bool
+    omitted: frozenset[InstanceId] = frozenset()
+    complete: bool = True
+    throttled: bool = False
 
 
 @dataclass
@@ -43,6 +44,11 @@ _SENTENCES = {
     Limit.QUOTA: "Max spot instance count exceeded. Launching EC2 instance failed.",
     Limit.CONFIGURATION: "The key pair 'vscode' does not exist. Launching EC2 instance failed.",
 }
+
+AN_ARN = (
+    "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:"
+    "9f0c2f4e-6d3b-4a55-8c1e-2b7d5a90e6f1:autoScalingGroupName/fake"
+)
 
 _OF_THE_GROUP = {"observe", "raise_desired", "protect", "launch_failures"}
 _PROTECTABLE = {"InService", "EnteringStandby", "Standby"}
@@ -79,6 +85,7 @@ class FakeCloud:
         self.end_looks = end_looks
         self.protect_new = protect_new
         self.template = template
+        self.arn: str | None = AN_ARN
         self.capacity: int | None = None
         self.refusal = (Limit.CAPACITY, _SENTENCES[Limit.CAPACITY])
         self.launches = True
@@ -106,13 +113,16 @@ class FakeCloud:
             self._pass_time()
             return self._last
 
-    def raise_desired(self, target: int) -> None:
+    def raise_desired(self, target: int) -> bool:
         with self._call("raise_desired", target):
+            if self.figures_readable and self.desired >= target:
+                return False
             if target > self.max_size:
                 raise AboveMax(f"{target} is above max value {self.max_size}.")
             if target < self.min_size:
                 raise Unexpected(f"{target} is below min value {self.min_size}.")
             self.set_desired(target)
+            return True
 
     def terminate(self, instance: InstanceId) -> TerminateOutcome:
         with self._call("terminate", instance):
@@ -142,8 +152,11 @@ class FakeCloud:
 
     def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
         with self._call("tag_allocation", instance, project, allocated_at):
-            if instance not in self._machines:
+            look = self.look(instance)
+            if look is None:
                 raise Unexpected(f"The instance ID '{instance}' does not exist.")
+            if look.holder not in {None, project}:
+                raise AlreadyTagged(f"'{look.holder}' is on {instance} by now: '{project}' is not written.")
             self.write_tags(instance, project, allocated_at.astimezone(UTC))
 
     # What a test sees.
@@ -210,13 +223,13 @@ class FakeCloud:
 
     def write_tags(self, instance: InstanceId, project: str, at: datetime | str) -> None:
         """Write on an instance who holds it, and since when, as anybody at AWS can: any text."""
-        text = at if isinstance(at, str) else at.isoformat(timespec="seconds")
+        text = at if isinstance(at, str) else at.isoformat(timespec="milliseconds")
         with self._lock:
             self._machines[instance].tags |= {
                 "ec2-orchestrator:project": project,
                 "ec2-orchestrator:allocated-at": text,
             }
-            self.change(instance, holder=project, held_since=_moment(text))
+            self.change(instance, holder=project if project.strip() else None, held_since=_moment(text))
 
     def run_out(
         self, capacity: int | None, limit: Limit = Limit.CAPACITY, message: str | None = None
@@ -245,11 +258,15 @@ class FakeCloud:
 
     def overlook(self, *instances: InstanceId, looks: int = 1) -> None:
         """Leave instances out of the next looks, which call themselves complete: AWS's lists lag."""
-        self._gaps.extend([_Gap(frozenset(instances), complete=True)] * looks)
+        self._gaps.extend([_Gap(frozenset(instances))] * looks)
 
     def cut_short(self, *instances: InstanceId, looks: int = 1) -> None:
         """Make the next looks incomplete, and leave instances out of them."""
         self._gaps.extend([_Gap(frozenset(instances), complete=False)] * looks)
+
+    def throttle_details(self, looks: int = 1) -> None:
+        """Let AWS throttle what the next looks ask EC2: they show what the looks before them knew."""
+        self._gaps.extend([_Gap(complete=False, throttled=True)] * looks)
 
     def lag(self, looks: int = 1) -> None:
         """Answer the next looks with the one before them."""
@@ -280,23 +297,43 @@ class FakeCloud:
                 raise failure.error
 
     def _picture(self, account_for: Collection[InstanceId]) -> Observation:
-        gap = self._gaps.popleft() if self._gaps else _Gap(frozenset(), complete=True)
+        gap = self._gaps.popleft() if self._gaps else _Gap()
         figures = Group(
-            desired=self.desired, min_size=self.min_size, max_size=self.max_size, launches=self.launches
+            desired=self.desired,
+            min_size=self.min_size,
+            max_size=self.max_size,
+            launches=self.launches,
+            arn=self.arn,
         )
         return Observation(
             group=figures if self.figures_readable else Group(desired=None, min_size=None, max_size=None),
             instances={
-                identity: machine.look
+                identity: self._without_ec2(machine.look) if gap.throttled else machine.look
                 for identity, machine in self._machines.items()
                 if identity not in gap.omitted
                 and (
                     machine.look.member
-                    or identity in account_for
-                    or (machine.stray and machine.look.power not in _GONE)
+                    or (identity in account_for and not gap.throttled)
+                    or (machine.stray and not gap.throttled and machine.look.power not in _GONE)
                 )
             },
             complete=gap.complete,
+            throttled=gap.throttled,
+        )
+
+    def _without_ec2(self, look: SeenInstance) -> SeenInstance:
+        """Show a member that EC2 cannot be asked about: as running only where that was known before."""
+        known = self._last.instances.get(look.id) if self._last else None
+        settled = known is not None and known.power is Power.RUNNING and known.address is not None
+        settled = settled and look.lifecycle is Lifecycle.IN_SERVICE and look.healthy
+        return replace(
+            look,
+            power=Power.RUNNING if settled else Power.UNKNOWN,
+            address=known.address if known else None,
+            port=known.port if known else None,
+            holder=known.holder if known else None,
+            held_since=known.held_since if known else None,
+            launched_at=known.launched_at if known else None,
         )
 
     def _pass_time(self) -> None:

@@ -11,6 +11,14 @@ BURST = 100.0
 RESERVE = 20.0
 """Tokens that changes leave in a bucket, so that looks are never starved by them."""
 
+DEBT = 100.0
+"""How far a raise of desired capacity may take a bucket into debt.
+
+Where the group itself may not be read, a look costs a token for each fifty instances of the account: in a
+large one it leaves less than any reserve, each time, and the pool would never grow. A pass raises desired
+capacity once at most, and begins with a look, which waits until the debt is paid back.
+"""
+
 PER_SECOND = {"autoscaling": 5.0, "ec2": 10.0}
 """Calls a second that each service is asked at most, over time.
 
@@ -36,11 +44,14 @@ class Budget:
         self._tokens = BURST
         self._filled_at = clock()
 
-    def let_in(self, action: str, *, change: bool) -> None:
-        """Return where a call may begin; raise BudgetSpent where the budget does not allow it."""
+    def let_in(self, action: str, *, leaving: float = 0.0) -> None:
+        """Return where a call may begin: one of a single request must leave so many tokens (or that debt).
+
+        Raises BudgetSpent where the budget does not allow it.
+        """
         with self._lock:
             self._fill()
-            needed = 1.0 + (RESERVE if change else 0.0)
+            needed = 1.0 + leaving
             if self._tokens < needed:
                 wait = (needed - self._tokens) / self._per_second
                 raise BudgetSpent(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from boto3.session import Session
 from botocore.config import Config
 
-from app.aws.budget import PER_SECOND, Budget
+from app.aws.budget import DEBT, PER_SECOND, RESERVE, Budget
 from app.aws.errors import translated
 from app.domain.errors import BadCredentials, Throttled
 
@@ -69,21 +69,22 @@ class Connection:
         self._clients: dict[int, Clients] = {}
         self._budgets = {service: Budget(clock, per_second=rate) for service, rate in PER_SECOND.items()}
 
-    def reading(self, action: str) -> AbstractContextManager[Clients]:
+    def reading(self, action: str, *, urgent: bool = False) -> AbstractContextManager[Clients]:
         """Lend the clients for a call that changes nothing.
 
-        `action` is AWS's own name, "ec2:DescribeInstances": for the operator, and for the budget.
+        `action` is AWS's own name, "ec2:DescribeInstances": for the operator, and for the budget. What is
+        `urgent` may take the budget into debt (see budget.DEBT).
         """
-        return self._calling(action, attempts=3, change=False)
+        return self._calling(action, attempts=3, change=False, leaving=-DEBT if urgent else 0.0)
 
-    def changing(self, action: str) -> AbstractContextManager[Clients]:
+    def changing(self, action: str, *, urgent: bool = False) -> AbstractContextManager[Clients]:
         """Lend the clients for a call that changes something: it is attempted once."""
-        return self._calling(action, attempts=1, change=True)
+        return self._calling(action, attempts=1, change=True, leaving=-DEBT if urgent else RESERVE)
 
     @contextmanager
-    def _calling(self, action: str, *, attempts: int, change: bool) -> Iterator[Clients]:
+    def _calling(self, action: str, *, attempts: int, change: bool, leaving: float) -> Iterator[Clients]:
         budget = self._budgets[action.partition(":")[0]]
-        budget.let_in(action, change=change)
+        budget.let_in(action, leaving=leaving)
         try:
             with translated(action, change=change):
                 yield self._lend(attempts)

@@ -50,6 +50,13 @@ class Details:
         """Tell what is known of an instance; None where EC2 was not asked, or does not list it."""
         return self._known.get(instance)
 
+    def now(self, instance: InstanceId) -> Detail | None:
+        """Ask EC2 about one instance, whatever is known of it; None where it does not list it. One call.
+
+        Remembers nothing: any thread may call this. Raises CloudError where EC2 could not be asked.
+        """
+        return self._described("instance-id", [instance]).get(instance)
+
     def outdate(self, instance: InstanceId) -> None:
         """Look an instance up at the next refresh: something was written on it. Any thread may call this."""
         self._outdated.append(instance)

@@ -9,7 +9,7 @@ from app.aws.details import Details
 from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone
 from app.aws.roster import RosterReader
 from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, AddressKind
-from app.domain.errors import CloudError
+from app.domain.errors import AlreadyTagged, BudgetSpent, CloudError, Throttled
 from app.domain.model import InstanceId, Notice, Observation, ProjectId
 from app.domain.setbacks import LaunchFailure
 from app.ports import Clock, TerminateOutcome
@@ -22,7 +22,8 @@ class AwsCloud:
     """One pool's Auto Scaling group at AWS. One thread at a time may observe; the rest is free.
 
     At rest a look costs one call (DescribeAutoScalingGroups), and one more while a member is on its way in or
-    out, while there is a stray, and at each sweep. Nothing but CloudError is raised.
+    out, while there is a stray, and at each sweep. Raising desired capacity and tagging cost two calls each:
+    they read what they are about to write over. Nothing but CloudError is raised.
     """
 
     def __init__(self, connection: Connection, *, group: str, address: AddressKind, clock: Clock) -> None:
@@ -39,8 +40,9 @@ class AwsCloud:
         """Look at the group once; see the port for what is promised.
 
         Raises CloudError where the members cannot be listed. Where only EC2 cannot be asked, the observation
-        is incomplete and says so in a notice. It takes a sweep to find a stray; and what was just launched
-        may be taken for one in a single look (see Details).
+        is incomplete and says so in a notice, and whether AWS throttled us (our own budget is no such sign).
+        It takes a sweep to find a stray; and what was just launched may be taken for one in a single look
+        (see Details).
         """
         now = self._clock.now()
         sweep = self._sweep_is_due(now)
@@ -48,10 +50,12 @@ class AwsCloud:
         self._members = frozenset(member.id for member in roster.members)
         outside = sorted(frozenset(account_for) - self._members)
         trouble: tuple[Notice, ...] = ()
+        throttled = False
         try:
             self._details.refresh(roster, outside, sweep=sweep)
         except CloudError as error:
             trouble = (notices.details_unknown(error),)
+            throttled = isinstance(error, Throttled) and not isinstance(error, BudgetSpent)
         else:
             self._swept_at = now if sweep else self._swept_at
         looks = [translate.seen_member(member, self._details.of(member.id)) for member in roster.members]
@@ -65,14 +69,23 @@ class AwsCloud:
             instances={look.id: look for look in looks},
             complete=not trouble,
             notices=(*roster.notices, *trouble, *notices.without_address(looks, self._address)),
+            throttled=throttled,
         )
 
-    def raise_desired(self, target: int) -> None:
-        """Write desired capacity, now: a cooldown is not waited for. See the port."""
-        with self._aws.changing("autoscaling:SetDesiredCapacity") as clients:
+    def raise_desired(self, target: int) -> bool:
+        """Write desired capacity unless it is as high by now; a cooldown is not waited for. See the port.
+
+        AWS knows no "only if it is lower": who raises it between this look and the write is still undone, but
+        no other call of the pass stands between the two.
+        """
+        desired = self._roster.desired()
+        if desired is not None and desired >= target:
+            return False
+        with self._aws.changing("autoscaling:SetDesiredCapacity", urgent=True) as clients:
             clients.autoscaling.set_desired_capacity(
                 AutoScalingGroupName=self._group, DesiredCapacity=target, HonorCooldown=False
             )
+        return True
 
     def terminate(self, instance: InstanceId) -> TerminateOutcome:
         """End a member and lower desired capacity with it; see the port.
@@ -120,14 +133,20 @@ class AwsCloud:
             return activities.launch_failures(one for page in pages for one in page["Activities"])
 
     def tag_allocation(self, instance: InstanceId, project: ProjectId, allocated_at: datetime) -> None:
-        """Write on the instance who holds it, and since when as ISO 8601 in UTC. The next look reads it."""
+        """Write on the instance who holds it, unless another name is there by now; see the port.
+
+        The next look reads what is on it then.
+        """
+        told = self._details.now(instance)
         try:
+            if told is not None and told.holder not in {None, project}:
+                raise AlreadyTagged(f"'{told.holder}' is on {instance} by now: '{project}' is not written.")
             with self._aws.changing("ec2:CreateTags") as clients:
                 clients.ec2.create_tags(
                     Resources=[instance],
                     Tags=[
                         {"Key": PROJECT_TAG, "Value": project},
-                        {"Key": ALLOCATED_AT_TAG, "Value": _in_utc(allocated_at)},
+                        {"Key": ALLOCATED_AT_TAG, "Value": _in_utc(allocated_at, "milliseconds")},
                     ],
                 )
         finally:
@@ -144,5 +163,5 @@ class AwsCloud:
         return self._swept_at is None or not timedelta() <= now - self._swept_at < SWEEP_EVERY
 
 
-def _in_utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
+def _in_utc(moment: datetime, timespec: str = "seconds") -> str:
+    return moment.astimezone(UTC).isoformat(timespec=timespec)

@@ -52,9 +52,21 @@ class RosterReader:
                 return roster
         return self._from_account(self._blind)
 
-    def _from_group(self) -> Roster:
+    def desired(self) -> int | None:
+        """Read desired capacity as it is now; None where we may not. One call, and an urgent one.
+
+        Remembers nothing: any thread may call this. Raises as `read` does.
+        """
+        if self._blind is not None:
+            return None
+        try:
+            return self._from_group(urgent=True).group.desired
+        except Denied:
+            return None
+
+    def _from_group(self, *, urgent: bool = False) -> Roster:
         found: list[Answer] = []
-        with self._aws.reading("autoscaling:DescribeAutoScalingGroups") as clients:
+        with self._aws.reading("autoscaling:DescribeAutoScalingGroups", urgent=urgent) as clients:
             pages = clients.autoscaling.get_paginator("describe_auto_scaling_groups")
             for page in pages.paginate(AutoScalingGroupNames=[self._group]):
                 found += page["AutoScalingGroups"]

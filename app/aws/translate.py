@@ -80,12 +80,13 @@ def power(word: str) -> Power:
 
 
 def group(answer: Answer) -> Group:
-    """Read a group's figures, and whether it launches at all."""
+    """Read a group's figures, whether it launches at all, and which group it is."""
     return Group(
         desired=answer.get("DesiredCapacity"),
         min_size=answer.get("MinSize"),
         max_size=answer.get("MaxSize"),
         launches="Launch" not in suspended(answer),
+        arn=answer.get("AutoScalingGroupARN") or None,
     )
 
 
@@ -127,7 +128,7 @@ def detail(answer: Answer, address: AddressKind) -> Detail:
         power=power(answer.get("State", {}).get("Name", "")),
         address=answer.get(_ADDRESS_KEYS[address]) or None,
         port=_port(tags.get(PORT_TAG, "")),
-        holder=tags.get(PROJECT_TAG),
+        holder=_name(tags.get(PROJECT_TAG, "")),
         held_since=_moment(tags.get(ALLOCATED_AT_TAG, "")),
         zone=answer.get("Placement", {}).get("AvailabilityZone"),
         launched_at=launched.astimezone(UTC) if isinstance(launched, datetime) else None,
@@ -176,6 +177,11 @@ def _template(answer: Answer) -> str | None:
     if identity:
         return f"{identity}:{version}" if version else str(identity)
     return answer.get("LaunchConfigurationName") or None
+
+
+def _name(text: str) -> str | None:
+    """Return a name as it is written; None where nothing is, as in a tag that a launch template brings."""
+    return text if text.strip() else None
 
 
 def _port(text: str) -> int | None:

@@ -7,6 +7,7 @@ from app.domain.actions import Adopt
 from app.domain.errors import InvalidProjectId
 from app.domain.model import (
     Instance,
+    InstanceId,
     InstanceState,
     Known,
     Notice,
@@ -15,6 +16,7 @@ from app.domain.model import (
     SeenInstance,
     project_id,
 )
+from app.domain.oddities import named
 
 _FREE = frozenset({InstanceState.BOOTING, InstanceState.IDLE})
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -39,24 +41,29 @@ def adoptions(seen: Observation, known: Known, now: datetime) -> Iterator[Adopt]
 
 
 def disputes(seen: Observation, known: Known) -> Iterator[Notice]:
-    """Report where tags and registry disagree."""
+    """Report where tags and registry disagree: a notice a kind, and not one an instance."""
+    unknown: list[InstanceId] = []
+    disputed: list[InstanceId] = []
     for look in seen.staying:
         instance = known.get(look.id)
-        if look.holder is None or not _is_allocated(instance) or instance is None:
+        if look.holder is None or instance is None or instance.state is not InstanceState.ALLOCATED:
             continue
         if instance.project is None:
-            yield Notice(
-                code="holder-unknown",
-                detail=f"{look.id} is in use by its tags ('{look.holder}'), but that names no project that "
-                "could hold it, or one that holds another. It is neither handed out nor ended: destroy it "
-                "when it is no longer needed.",
-            )
+            unknown.append(look.id)
         elif instance.project != look.holder:
-            yield Notice(
-                code="holder-disputed",
-                detail=f"{look.id} is held by {instance.project}, and its tag names '{look.holder}'. It "
-                "stays with the former, and the tag is left alone.",
-            )
+            disputed.append(look.id)
+    if unknown:
+        yield Notice(
+            code="holder-unknown",
+            detail="In use by the tag of a project, which is no project id, or holds another one. Neither "
+            f"handed out nor ended by us, destroy it when it is no longer needed: {named(unknown)}.",
+        )
+    if disputed:
+        yield Notice(
+            code="holder-disputed",
+            detail="Held by one project, and the tag names another. It stays with the former, and the tag is "
+            f"left alone: {named(disputed)}.",
+        )
 
 
 def _adoptable(look: SeenInstance, known: Known) -> bool:

@@ -1,7 +1,7 @@
 """From launched to idle: who is probed, who is offered, who has had its time, and when to stop hurrying."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from app.domain.actions import MarkIdle, MarkTerminating
 from app.domain.model import (
@@ -16,7 +16,10 @@ from app.domain.model import (
     Power,
     SeenInstance,
 )
+from app.domain.oddities import unwatched
 from app.domain.setbacks import BootFailures
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def boots(seen: Observation, known: Known) -> tuple[SeenInstance, ...]:
@@ -35,7 +38,7 @@ def conclude_boots(
     booting: Iterable[SeenInstance],
     known: Known,
     ready: Collection[InstanceId],
-    failures: BootFailures,
+    failures: Iterable[BootFailures],
     *,
     policy: Policy,
     now: datetime,
@@ -44,30 +47,44 @@ def conclude_boots(
 
     After several failures in a row of one launch template version, one instance at a time is replaced, ever
     more slowly: whatever hinders them will most likely hinder the next ones, and those that stay can be
-    looked at.
+    looked at. Not so once instances are launched with another version, of which less is known to fail.
     """
     found = [(known[look.id], look) for look in booting if look.id in known]
     found = [(instance, look) for instance, look in found if instance.state is InstanceState.BOOTING]
     offered = frozenset(look.id for _, look in found if look.serviceable and look.id in ready)
-    row = BootFailures() if offered else failures
-    allowed = _allowance(known, policy)
+    rows = {row.template: row for row in failures}
+    for one in offered:
+        rows.pop(known[one].template, None)
+    allowed, launching = _allowance(known, policy), _launching(known)
+
+    def superseded(template: str | None) -> bool:
+        newest = rows.get(launching, BootFailures())
+        return launching != template and newest.count < policy.boots_failed
+
     for instance, look in found:
+        row = rows.get(instance.template, BootFailures(template=instance.template))
         if look.id in offered and look.address is not None:
             yield MarkIdle(look.id, address=look.address, port=look.port or policy.port)
-        elif _overdue(instance, look, allowed(instance), now) and now >= next_replacement(
-            row, instance, policy
-        ):
+        elif unwatched(instance, policy) or not _overdue(instance, look, allowed(instance), now):
+            continue
+        elif now >= next_replacement(row, policy) or superseded(instance.template):
             reason = EndReason.UNHEALTHY if _was_ready(instance) else EndReason.BOOT_TIMEOUT
             yield MarkTerminating(look.id, expect=instance.state, reason=reason)
-            row = row.with_one_more(instance, now)
+            rows[instance.template] = row.with_one_more(instance, now)
 
 
-def next_replacement(row: BootFailures, instance: Instance, policy: Policy) -> datetime:
-    """Say when an instance may be replaced, by what failed before it."""
-    if row.last_at is None or row.count < policy.boots_failed or row.template != instance.template:
-        return instance.state_since
+def next_replacement(row: BootFailures, policy: Policy) -> datetime:
+    """Say when another instance may be replaced, by what failed before it."""
+    if row.last_at is None or row.count < policy.boots_failed:
+        return _LONG_AGO
     pause = policy.boot_timeout * (1 << min(row.count - policy.boots_failed, 16))
     return row.last_at + min(pause, max(policy.longest_backoff, policy.boot_timeout))
+
+
+def _launching(known: Known) -> str | None:
+    """Name the launch template version of the newest instance: the next one will most likely have it, too."""
+    newest = max(known.values(), key=lambda one: (one.launched_at or _LONG_AGO, one.id), default=None)
+    return newest.template if newest is not None else None
 
 
 def _allowance(known: Known, policy: Policy) -> Callable[[Instance], timedelta]:

@@ -20,7 +20,9 @@
         ├── Contention
         ├── OutcomeUnknown
         ├── AboveMax
+        ├── AlreadyTagged
         ├── GroupMissing
+        ├── GroupChanged
         ├── Denied
         ├── BadCredentials
         └── Unexpected
@@ -166,10 +168,22 @@ class AboveMax(CloudError):
     code = "aws-above-max"
 
 
+class AlreadyTagged(CloudError):
+    """Somebody else's name is on the instance."""
+
+    code = "aws-already-tagged"
+
+
 class GroupMissing(CloudError):
     """The Auto Scaling group does not exist."""
 
     code = "aws-group-missing"
+
+
+class GroupChanged(CloudError):
+    """The Auto Scaling group is not the one that the database belongs to."""
+
+    code = "aws-group-changed"
 
 
 class Denied(CloudError):

@@ -220,7 +220,7 @@ class SeenInstance:
     port: int | None = None
     """From the instance's tag `ec2-orchestrator:port`; None means the pool's own."""
     holder: str | None = None
-    """Who holds it by its tag `ec2-orchestrator:project`, whatever somebody wrote there."""
+    """Who holds it by its tag `ec2-orchestrator:project`, whatever somebody wrote there but blanks."""
     held_since: datetime | None = None
     """From its tag `ec2-orchestrator:allocated-at`; None where there is none, or it is not a time."""
     template: str | None = None
@@ -267,6 +267,8 @@ class Group:
     max_size: int | None
     launches: bool = True
     """False while the group's process Launch is suspended."""
+    arn: str | None = None
+    """The group's own ARN: account, region and a unique id; None where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +288,8 @@ class Observation:
     complete: bool
     """Whether every page of every list was read. An incomplete look proves no absence."""
     notices: tuple[Notice, ...] = ()
+    throttled: bool = False
+    """AWS throttled a part of this look."""
 
     @property
     def staying(self) -> Iterator[SeenInstance]:
@@ -304,6 +308,8 @@ class Policy:
     boot_timeout: timedelta = timedelta(seconds=300)
     absence_grace: timedelta = timedelta(seconds=10)
     """How far apart two looks must be to prove an absence: AWS's lists lag behind its changes."""
+    mass_absence_grace: timedelta = timedelta(minutes=10)
+    """How long half or more of all must be missing in every look before that is believed."""
     doubt: timedelta = timedelta(seconds=30)
     """How long an unanswered terminate call is given before it is repeated."""
     recovery: timedelta = timedelta(seconds=60)

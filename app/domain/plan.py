@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from app.domain.actions import (
     Action,
@@ -30,11 +29,9 @@ from app.domain.model import (
     Power,
     SeenInstance,
 )
-from app.domain.oddities import mass_absence, oddities, setback_notices, unprovable
+from app.domain.oddities import absurd, absurdity, oddities, setback_notices
 from app.domain.setbacks import Setbacks
 from app.domain.sizing import Sizing, resize, size
-
-TAGS_IN_A_PASS = 10
 
 PROTECTED_AT_ONCE = 50
 """How many ids SetInstanceProtection takes, by the Auto Scaling API reference."""
@@ -62,13 +59,22 @@ def plan(
 ) -> Plan:
     """Decide what one pass must do. Same arguments, same plan; a world that stands still soon needs none.
 
-    `known` has the living, and of the terminated those that AWS still lists as members.
+    `known` has the living, and of the terminated those that AWS still lists as members. An absurd look is
+    refused as a whole: nothing that it shows is taken in, and nothing is written.
     """
     sizing = size(seen, known, waiting, policy, setbacks)
+    doubtful = absurd(seen, known, policy, now)
+    if doubtful:
+        unnoted = (one for one in doubtful if known[one].missing_since is None)
+        return Plan(
+            actions=tuple(MarkMissing(one, since=now) for one in sorted(unnoted)),
+            sizing=sizing.refused(),
+            notices=(*seen.notices, absurdity(doubtful)),
+        )
     return Plan(
         actions=(
+            *resize(sizing),  # before all that is many: a top-up must not wait, nor its figures grow old
             *track(seen, known, policy, now),
-            *resize(sizing),  # before the calls that are many: a top-up must not wait for them
             *protect(seen, known),
             *finish_terminations(seen, known, policy, now),
             *tag_allocations(seen, known),
@@ -79,7 +85,6 @@ def plan(
             *setback_notices(setbacks, policy),
             *oddities(seen, known, policy, now),
             *disputes(seen, known),
-            *unprovable(seen, known),
         ),
     )
 
@@ -91,13 +96,12 @@ def track(seen: Observation, known: Known, policy: Policy, now: datetime) -> Ite
     for look in seen.staying:
         if look.id not in known and look.id not in adopted:
             yield Discover(look)
-    doubtful = mass_absence(seen, known)
     for instance in known.values():
         if instance.state is InstanceState.TERMINATED or instance.id in adopted:
             continue  # what comes back is reported, see oddities
         found = seen.instances.get(instance.id)
         if found is None or found.unlisted:
-            if seen.complete and instance.id not in doubtful:
+            if seen.complete:
                 yield from _absent(instance, policy, now)
         else:
             if instance.missing_since is not None:
@@ -128,11 +132,7 @@ def finish_terminations(
 
 
 def tag_allocations(seen: Observation, known: Known) -> Iterator[TagAllocation]:
-    """Write each allocation on its instance once; a few in a pass, for each is a call."""
-    return islice(_untagged(seen, known), TAGS_IN_A_PASS)
-
-
-def _untagged(seen: Observation, known: Known) -> Iterator[TagAllocation]:
+    """Write each allocation on its instance once."""
     for instance in known.values():
         look = seen.instances.get(instance.id)
         if (

@@ -1,6 +1,6 @@
 """What went wrong before and stands in the way: launches that failed, instances that did not get ready."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.model import Instance, InstanceId, Limit
@@ -20,7 +20,7 @@ class LaunchFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootFailures:
-    """How many instances in a row, all of one launch template version, did not become ready."""
+    """How many instances in a row, of one launch template version, did not become ready."""
 
     count: int = 0
     template: str | None = None
@@ -28,9 +28,8 @@ class BootFailures:
     last_at: datetime | None = None
 
     def with_one_more(self, instance: Instance, now: datetime) -> "BootFailures":
-        """Continue the row, or begin a new one where the version is another."""
-        count = self.count if self.template == instance.template else 0
-        return BootFailures(count=count + 1, template=instance.template, last=instance.id, last_at=now)
+        """Continue the row."""
+        return BootFailures(count=self.count + 1, template=instance.template, last=instance.id, last_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,4 +38,5 @@ class Setbacks:
 
     launch: LaunchFailure | None = None
     """The newest launch that failed, while members are missing."""
-    boots: BootFailures = field(default_factory=BootFailures)
+    boots: tuple[BootFailures, ...] = ()
+    """A row for each launch template version that has one."""

@@ -1,10 +1,19 @@
 """How large the group should be, and what keeps it from being so."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.actions import RaiseDesired
-from app.domain.model import InstanceState, Known, Lifecycle, Limit, Observation, Policy, SeenInstance
+from app.domain.model import (
+    Instance,
+    InstanceState,
+    Known,
+    Lifecycle,
+    Limit,
+    Observation,
+    Policy,
+    SeenInstance,
+)
 from app.domain.setbacks import Setbacks
 
 _TO_BE_MENDED = frozenset({Limit.QUOTA, Limit.CONFIGURATION})
@@ -16,12 +25,16 @@ class Sizing:
     """The arithmetic of one pass: where desired capacity is, where it should be, and what keeps it."""
 
     allocated: int
-    """Members that a project holds, or that are lost to us while they take a place in the group."""
+    """Members that a project holds, or that will never be handed out again."""
     waiting: int
     current: int
     wanted: int
     target: int
     limited_by: Limit | None = None
+
+    def refused(self) -> "Sizing":
+        """Say the same, but ask for nothing: the look is not to be believed."""
+        return replace(self, target=self.current, limited_by=Limit.AWS_ERRORS)
 
 
 def desired_capacity(*, allocated: int, waiting: int, buffer: int) -> int:
@@ -72,10 +85,13 @@ def _limit(
         return setbacks.launch.limit
     if not group.launches and coming < max(wanted, current):
         return Limit.CONFIGURATION
-    if setbacks.boots.count >= policy.boots_failed and _idle(known) < policy.buffer:
+    short = _idle(known) < policy.buffer
+    if short and any(row.count >= policy.boots_failed for row in setbacks.boots):
         return Limit.BOOT_FAILURES
     if group.max_size is not None and max(current, group.max_size) < wanted:
         return Limit.MAX_SIZE
+    if short and any(_used_by_nobody_known(one) for one in known.values()):
+        return Limit.CONFIGURATION
     return None
 
 
@@ -86,11 +102,21 @@ def resize(sizing: Sizing) -> Iterator[RaiseDesired]:
 
 
 def _taken(look: SeenInstance, known: Known) -> bool:
-    """Whether a member takes a place in the group and will not be handed out."""
+    """Whether a member takes a place in the group and will not be handed out.
+
+    Not counted is what is used by nobody we know: a tag that all instances are launched with would let each
+    launch ask for another one, up to the group's max size.
+    """
     instance = known.get(look.id)
-    if instance is not None and instance.state in {InstanceState.ALLOCATED, InstanceState.TERMINATED}:
-        return True
-    return look.holder is not None and (instance is None or instance.state is not InstanceState.TERMINATING)
+    if instance is None:
+        return False
+    return instance.state is InstanceState.TERMINATED or (
+        instance.state is InstanceState.ALLOCATED and not _used_by_nobody_known(instance)
+    )
+
+
+def _used_by_nobody_known(instance: Instance) -> bool:
+    return instance.state is InstanceState.ALLOCATED and instance.project is None
 
 
 def _idle(known: Known) -> int:

@@ -69,30 +69,20 @@ def event(row: Row[*tuple[Any, ...]]) -> Event:
 
 
 def boot_failures(row: Row[*tuple[Any, ...]]) -> BootFailures:
-    """Read how many instances in a row did not become ready."""
+    """Read how many instances in a row, of one launch template version, did not become ready."""
     return BootFailures(
-        count=row.boot_failures,
-        template=row.boot_failed_template,
-        last=row.boot_failed_instance,
-        last_at=row.boot_failed_at,
+        count=row.failures,
+        template=row.template or None,
+        last=row.instance_id,
+        last_at=row.failed_at,
     )
-
-
-def boot_failures_values(failures: BootFailures) -> dict[str, object]:
-    """Write them as column values, the reverse of `boot_failures`."""
-    return {
-        "boot_failures": failures.count,
-        "boot_failed_template": failures.template,
-        "boot_failed_instance": failures.last,
-        "boot_failed_at": failures.last_at,
-    }
 
 
 def pool_view(row: Row[*tuple[Any, ...]]) -> PoolView:
     """Read what the last passes learnt of a pool."""
     return PoolView(
         pool=PoolName(row.name),
-        group=Group(desired=row.desired, min_size=row.min_size, max_size=row.max_size),
+        group=Group(desired=row.desired, min_size=row.min_size, max_size=row.max_size, arn=row.group_arn),
         limited_by=Limit(row.limited_by) if row.limited_by else None,
         notices=tuple(Notice(**notice) for notice in row.notices),
         last_pass_at=row.last_pass_at,
@@ -101,8 +91,10 @@ def pool_view(row: Row[*tuple[Any, ...]]) -> PoolView:
 
 
 def pool_values(view: PoolView) -> dict[str, object]:
-    """Write a view as column values, the reverse of `pool_view`."""
+    """Write a view as column values, the reverse of `pool_view`; an ARN that could not be read stays."""
+    identity = {} if view.group.arn is None else {"group_arn": view.group.arn}
     return {
+        **identity,
         "desired": view.group.desired,
         "min_size": view.group.min_size,
         "max_size": view.group.max_size,

@@ -64,10 +64,7 @@ pools = Table(
     Column("notices", JSON, nullable=False),
     Column("last_pass_at", Utc),
     Column("last_attempt_at", Utc),
-    Column("boot_failures", Integer, nullable=False, server_default="0"),
-    Column("boot_failed_template", String),
-    Column("boot_failed_instance", String),
-    Column("boot_failed_at", Utc),
+    Column("group_arn", String),
 )
 
 instances = Table(
@@ -117,6 +114,16 @@ allocations = Table(
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
+)
+
+boot_failures = Table(
+    "boot_failures",
+    metadata,
+    Column("pool", String, primary_key=True),
+    Column("template", String, primary_key=True),  # empty where the group does not say
+    Column("failures", Integer, nullable=False),
+    Column("instance_id", String, nullable=False),
+    Column("failed_at", Utc, nullable=False),
 )
 
 waiting = Table(

@@ -43,9 +43,9 @@ class SqlRegistry:
         # The lock guard. SQLite has one writer at a time: threads queue here, fairly, instead of polling for
         # the file's lock. PostgreSQL locks rows, and orders replicas as well as threads.
         sqlite = engine.dialect.name == "sqlite"
-        # Claims of one project queue: the loser of their race would otherwise hold a second instance for a
-        # moment, and the pool could look exhausted to a third claim. Where there is one writer, they do.
-        self._queues_projects = not sqlite
+        # There, claims of one project queue: the loser of their race would otherwise hold a second instance
+        # for a moment, and the pool could look exhausted to a third claim. One writer has them queue anyway.
+        self._locks_rows = not sqlite
         self._guard: AbstractContextManager[Any] = Lock() if sqlite else nullcontext()
 
     def close(self) -> None:
@@ -88,13 +88,19 @@ class SqlRegistry:
         """See Registry.claim."""
         try:
             with self._exclusively() as tx:
-                if self._queues_projects:
+                if self._locks_rows:
                     tx.execute(statements.queue_project, {"project": project})
                 held = steps.held_by(tx, project)
                 if held is not None:
                     return Claimed(held, created=False)
                 taken = steps.take_longest_idle(
-                    tx, pool, project, ready_since=ready_since, actor=actor, now=now
+                    tx,
+                    pool,
+                    project,
+                    ready_since=ready_since,
+                    patient=self._locks_rows,
+                    actor=actor,
+                    now=now,
                 )
                 if taken is None and not last_try:
                     candidates = steps.doubtful(tx, pool, CANDIDATES)
@@ -143,9 +149,12 @@ class SqlRegistry:
         """See Registry.terminated."""
         if not some:
             return {}
+        ids, found = sorted(some), {}
         with self._looking() as tx:
-            found = tx.execute(statements.terminated_instances, {"some": list(some)}).all()
-        return {row.id: rows.instance(row) for row in found}
+            for start in range(0, len(ids), CHUNK):
+                chunk = tx.execute(statements.terminated_instances, {"some": ids[start : start + CHUNK]})
+                found.update({row.id: rows.instance(row) for row in chunk})
+        return found
 
     def waiting(self, pool: PoolName, *, now: datetime) -> int:
         """See Registry.waiting."""
@@ -183,10 +192,12 @@ class SqlRegistry:
     def mark_idle(self, instance: InstanceId, address: str, port: int, *, now: datetime) -> bool:
         """See Registry.mark_idle."""
         with self._exclusively() as tx:
+            before = steps.one(tx, instance)
             offer = {"address": address, "port": port, "ready_at": now}
             pool = steps.move(tx, instance, InstanceState.BOOTING, InstanceState.IDLE, now, **offer)
             if pool is not None:
-                tx.execute(statements.boot_succeeded, {"pool": pool})
+                if before is not None and before.address is None:  # one that came back proves nothing new
+                    steps.boot_succeeded(tx, before)
                 steps.record(tx, EventKind.INSTANCE_IDLE, pool, POLLER, now, instance=instance)
         return pool is not None
 
@@ -204,10 +215,12 @@ class SqlRegistry:
     ) -> None:
         """See Registry.note_probes."""
         with self._exclusively() as tx:
-            for found_at, some in ((now, sorted(ready)), (None, sorted(silent))):
-                for start in range(0, len(some), CHUNK):
-                    chunk = some[start : start + CHUNK]
-                    tx.execute(statements.note_ready, {"some": chunk, "found_at": found_at})
+            asked = sorted({*ready, *silent})
+            for start in range(0, len(asked), CHUNK):
+                locked = tx.execute(statements.lock_idle, {"some": asked[start : start + CHUNK]}).scalars()
+                still_idle = set(locked)
+                for found_at, some in ((now, still_idle & set(ready)), (None, still_idle & set(silent))):
+                    tx.execute(statements.note_ready, {"some": sorted(some), "found_at": found_at})
 
     def mark_in_service(self, instance: InstanceId, since: datetime | None) -> None:
         """See Registry.mark_in_service."""
@@ -230,16 +243,16 @@ class SqlRegistry:
     ) -> bool:
         """See Registry.end."""
         with self._exclusively() as tx:
+            before = steps.one(tx, instance)
             pool = steps.end(tx, instance, (expect, to), reason, actor=POLLER, now=now)
-            if pool is not None and to is InstanceState.TERMINATING and reason.unready:
-                steps.boot_failed(tx, pool, instance, now)
+            if pool is not None and before is not None and _did_not_get_ready(before, reason):
+                steps.boot_failed(tx, before, now)
         return pool is not None
 
-    def boot_failures(self, pool: PoolName) -> BootFailures:
+    def boot_failures(self, pool: PoolName) -> list[BootFailures]:
         """See Registry.boot_failures."""
         with self._looking() as tx:
-            row = tx.execute(statements.one_pool, {"pool": pool}).one_or_none()
-        return BootFailures() if row is None else rows.boot_failures(row)
+            return [rows.boot_failures(row) for row in tx.execute(statements.failures_in, {"of_pool": pool})]
 
     def note_terminate_call(self, instance: InstanceId, at: datetime | None) -> None:
         """See Registry.note_terminate_call."""
@@ -305,6 +318,13 @@ class SqlRegistry:
     def _looking(self) -> Iterator[Connection]:
         with _translated(), self._reading.begin() as tx:
             yield tx
+
+
+def _did_not_get_ready(instance: Instance, reason: EndReason) -> bool:
+    """Whether it ended, by us or by itself, without having been ready once, or because it was no longer."""
+    if instance.state is not InstanceState.BOOTING:
+        return False
+    return reason.unready or (instance.address is None and reason is not EndReason.DESTROYED)
 
 
 class _Conflict(RegistryUnavailable):

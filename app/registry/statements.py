@@ -1,10 +1,10 @@
 """The SQL of the registry, built once: SQLAlchemy then compiles each statement only once, too."""
 
-from sqlalchemy import Select, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from app.domain.model import InstanceState
-from app.registry.schema import allocations, events, instances, pools, waiting
+from app.registry.schema import allocations, boot_failures, events, instances, pools, waiting
 
 _held_columns = (
     allocations.c.project,
@@ -25,15 +25,18 @@ held_by = (
 queue_project = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("project"), 0)))
 """Waits for other claims of the same project to end (PostgreSQL)."""
 
-# SQLite has no row locks and leaves FOR UPDATE out; there one writer at a time is the order.
 _idle = select(instances.c.id).where(
     instances.c.pool == bindparam("of_pool"), instances.c.state == InstanceState.IDLE.value
 )
 
 
-def _take(one: Select[tuple[str]]) -> ReturningUpdate[tuple[str, str, int]]:
+_found_ready = instances.c.ready_at >= bindparam("ready_since")
+
+
+def _take(one: Select[tuple[str]], *, skip_locked: bool) -> ReturningUpdate[tuple[str, str, int]]:
     # SQLite has no row locks and leaves FOR UPDATE out; there one writer at a time is the order.
-    first = one.order_by(instances.c.state_since, instances.c.id).limit(1).with_for_update(skip_locked=True)
+    first = one.order_by(instances.c.state_since, instances.c.id).limit(1)
+    first = first.with_for_update(skip_locked=skip_locked)
     return (
         update(instances)
         .where(instances.c.id == first.scalar_subquery())
@@ -42,8 +45,11 @@ def _take(one: Select[tuple[str]]) -> ReturningUpdate[tuple[str, str, int]]:
     )
 
 
-take_longest_idle = _take(_idle)
-take_longest_idle_of_the_ready = _take(_idle.where(instances.c.ready_at >= bindparam("ready_since")))
+take_longest_idle = _take(_idle, skip_locked=True)
+take_longest_idle_of_the_ready = _take(_idle.where(_found_ready), skip_locked=True)
+wait_for_longest_idle = _take(_idle, skip_locked=False)
+wait_for_longest_idle_of_the_ready = _take(_idle.where(_found_ready), skip_locked=False)
+"""The same, but who is locked at the moment is waited for: a probe may be noted, and nothing taken."""
 
 doubtful_idle = (
     select(instances.c.id, instances.c.address, instances.c.port)
@@ -52,11 +58,18 @@ doubtful_idle = (
     .limit(bindparam("count"))
 )
 """The idle ones to ask first where none was found ready lately: those last that did not answer."""
-note_ready = (
-    update(instances)
+lock_idle = (
+    select(instances.c.id)
     .where(
         instances.c.id.in_(bindparam("some", expanding=True)), instances.c.state == InstanceState.IDLE.value
     )
+    .order_by(instances.c.id)
+    .with_for_update(skip_locked=True)
+)
+"""Those that are still idle, and that nobody is taking just now."""
+note_ready = (
+    update(instances)
+    .where(instances.c.id.in_(bindparam("some", expanding=True)))
     .values(ready_at=bindparam("found_at"))
 )
 
@@ -92,7 +105,6 @@ count_waiting = (
     .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"), ~_holds_one)
 )
 
-_is_held = exists().where(allocations.c.instance_id == instances.c.id, allocations.c.ended_at.is_(None))
 _instances = select(
     instances, allocations.c.project, allocations.c.allocated_at, allocations.c.tagged
 ).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
@@ -114,19 +126,6 @@ move = (
     .returning(instances.c.pool)
 )
 """Sets the columns it is executed with, if the instance is still in the state `expect`."""
-hold = (
-    update(instances)
-    .where(
-        instances.c.id == bindparam("instance"),
-        or_(
-            instances.c.state.in_([InstanceState.BOOTING.value, InstanceState.IDLE.value]),
-            and_(instances.c.state == InstanceState.ALLOCATED.value, ~_is_held),
-        ),
-    )
-    .values(state=InstanceState.ALLOCATED.value)
-    .returning(instances.c.pool)
-)
-"""Takes an instance that nobody is known to hold for allocated."""
 note = update(instances).where(instances.c.id == bindparam("instance"))
 """Sets the columns it is executed with, whatever the state."""
 note_terminate_call = (
@@ -135,13 +134,14 @@ note_terminate_call = (
     .values(terminate_called_at=bindparam("called_at"))
 )
 
-boot_failed = update(pools).where(pools.c.name == bindparam("pool"))
-"""Sets the columns it is executed with."""
-boot_succeeded = (
-    update(pools)
-    .where(pools.c.name == bindparam("pool"), pools.c.boot_failures > 0)
-    .values(boot_failures=0, boot_failed_template=None, boot_failed_instance=None, boot_failed_at=None)
+_row_of_failures = (
+    boot_failures.c.pool == bindparam("of_pool"),
+    boot_failures.c.template == bindparam("of_template"),
 )
+failures_of = select(boot_failures).where(*_row_of_failures)
+failures_in = select(boot_failures).where(boot_failures.c.pool == bindparam("of_pool"))
+end_failures = delete(boot_failures).where(*_row_of_failures)
+add_failures = insert(boot_failures)
 
 one_pool = select(pools).where(pools.c.name == bindparam("pool"))
 add_pool = insert(pools)

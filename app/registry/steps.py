@@ -8,6 +8,7 @@ from app.domain.model import (
     TRANSITIONS,
     Allocation,
     EndReason,
+    Instance,
     InstanceId,
     InstanceState,
     PoolName,
@@ -37,16 +38,24 @@ def take_longest_idle(
     project: ProjectId,
     *,
     ready_since: datetime | None,
+    patient: bool,
     actor: str,
     now: datetime,
 ) -> Allocation | None:
-    """Allocate to the project what has been idle longest, of all or of those found ready since then."""
+    """Allocate to the project what has been idle longest, of all or of those found ready since then.
+
+    What another transaction has locked is passed over at first; the `patient` then wait for it.
+    """
     if ready_since is None:
-        result = tx.execute(statements.take_longest_idle, {"of_pool": pool, "now": now})
+        wanted = {"of_pool": pool, "now": now}
+        take, wait_for = statements.take_longest_idle, statements.wait_for_longest_idle
     else:
-        since = {"of_pool": pool, "ready_since": ready_since, "now": now}
-        result = tx.execute(statements.take_longest_idle_of_the_ready, since)
-    taken = result.one_or_none()
+        wanted = {"of_pool": pool, "ready_since": ready_since, "now": now}
+        take = statements.take_longest_idle_of_the_ready
+        wait_for = statements.wait_for_longest_idle_of_the_ready
+    taken = tx.execute(take, wanted).one_or_none()
+    if taken is None and patient:
+        taken = tx.execute(wait_for, wanted).one_or_none()
     if taken is None:
         return None
     tx.execute(
@@ -203,9 +212,28 @@ def add_instance(
     record(tx, EventKind.INSTANCE_DISCOVERED, pool, POLLER, now, instance=seen.id)
 
 
-def boot_failed(tx: Connection, pool: PoolName, instance: InstanceId, now: datetime) -> None:
-    """Continue the row of instances that did not become ready."""
-    before = tx.execute(statements.one_pool, {"pool": pool}).one_or_none()
-    failed = rows.instance(tx.execute(statements.one_instance, {"instance": instance}).one())
-    row = (rows.boot_failures(before) if before is not None else BootFailures()).with_one_more(failed, now)
-    tx.execute(statements.boot_failed, {"pool": pool, **rows.boot_failures_values(row)})
+def boot_failed(tx: Connection, instance: Instance, now: datetime) -> None:
+    """Continue the row of instances, of one launch template version, that did not become ready."""
+    row_of = {"of_pool": instance.pool, "of_template": instance.template or ""}
+    found = tx.execute(statements.failures_of, row_of).one_or_none()
+    row = (BootFailures() if found is None else rows.boot_failures(found)).with_one_more(instance, now)
+    tx.execute(statements.end_failures, row_of)
+    values = {
+        "pool": instance.pool,
+        "template": instance.template or "",
+        "failures": row.count,
+        "instance_id": instance.id,
+        "failed_at": now,
+    }
+    tx.execute(statements.add_failures, values)
+
+
+def boot_succeeded(tx: Connection, instance: Instance) -> None:
+    """End the row."""
+    tx.execute(statements.end_failures, {"of_pool": instance.pool, "of_template": instance.template or ""})
+
+
+def one(tx: Connection, instance: InstanceId) -> Instance | None:
+    """Return an instance, whatever its state; None where its id was never known."""
+    row = tx.execute(statements.one_instance, {"instance": instance}).one_or_none()
+    return None if row is None else rows.instance(row)

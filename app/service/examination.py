@@ -1,47 +1,65 @@
 """The doctor's checks of AWS, made by the service at its start: what is wrong stands in the warnings."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from app.domain.finding import Finding, Verdict
 from app.domain.model import Notice
-from app.ports import Clock, Preflight
+from app.ports import Preflight
 
 log = structlog.get_logger()
 
-AGAIN = timedelta(minutes=10)
-"""How often to examine again while something is wrong."""
+AGAIN = 3600.0
+"""How many seconds later to examine again while something is wrong that no look tells."""
 
 _WRONG = frozenset({Verdict.WARNING, Verdict.FAILURE})
 
 
 class Examination:
-    """Examines once, and again from time to time while something is wrong: what was mended is noticed."""
+    """Examines once, after the first look, and again every hour while something is wrong that no look tells.
 
-    def __init__(self, preflight: Preflight, *, buffer: int, clock: Clock) -> None:
+    So what was mended is noticed, and what is meant to be so, and told by each look, costs nothing more: an
+    examination asks AWS for some changes that it must refuse, which is seen in the account's records.
+
+    `make` and `notices` may run in different threads, one of each: what they share is replaced whole.
+    """
+
+    def __init__(self, preflight: Preflight, *, buffer: int, monotonic: Callable[[], float]) -> None:
+        """`monotonic` returns seconds that never jump."""
         self._preflight = preflight
         self._buffer = buffer
-        self._clock = clock
-        self._at: datetime | None = None
+        self._monotonic = monotonic
+        self._made_at: float | None = None
         self._wrong: tuple[Finding, ...] = ()
+        self._told: frozenset[str] | None = None
+        """What the last look told by itself; None before the first."""
 
     def make(self) -> bool:
-        """Examine if it is time to; true where the result is news."""
-        now = self._clock.now()
-        if self._at is not None and not (self._wrong and now - self._at >= AGAIN):
+        """Examine if it is time to, for as long as AWS takes to answer; true where there is news to tell."""
+        told = self._told
+        if told is None or not self._is_due(told):
             return False
-        self._at = now
-        before = self._wrong
-        self._wrong = tuple(one for one in self._preflight.examine(self._buffer) if one.verdict in _WRONG)
-        for finding in self._wrong:
+        self._made_at = self._monotonic()
+        wrong = [one for one in self._preflight.examine(self._buffer) if one.verdict in _WRONG]
+        for finding in wrong:
             log.warning("setup.warning", check=finding.check, detail=finding.detail, remedy=finding.remedy)
+        before = self._wrong
+        # What looks tell is theirs: they know first when it was mended.
+        self._wrong = tuple(one for one in wrong if one.detail not in told)
         return self._wrong != before
 
-    def notices(self, besides: Iterable[Notice]) -> Iterator[Notice]:
+    def notices(self, besides: Iterable[Notice]) -> tuple[Notice, ...]:
         """Report what is wrong and how to mend it, but for what is told `besides`, because each look does."""
-        told = {notice.detail for notice in besides}
-        for one in self._wrong:
-            if one.detail not in told:
-                yield Notice(code="setup", detail=f"{one.check}: {one.detail} {one.remedy}".rstrip())
+        self._told = told = frozenset(notice.detail for notice in besides)
+        return tuple(
+            Notice(code="setup", detail=f"{one.check}: {one.detail} {one.remedy}".rstrip())
+            for one in self._wrong
+            if one.detail not in told
+        )
+
+    def _is_due(self, told: frozenset[str]) -> bool:
+        if self._made_at is None:
+            return True
+        late = self._monotonic() - self._made_at >= AGAIN
+        return late and any(one.detail not in told for one in self._wrong)

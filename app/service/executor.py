@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
@@ -22,7 +23,16 @@ from app.domain.actions import (
     Terminate,
     Withdraw,
 )
-from app.domain.errors import AboveMax, BudgetSpent, CloudError, Denied, OutcomeUnknown, Throttled
+from app.domain.errors import (
+    AboveMax,
+    BudgetSpent,
+    CloudError,
+    CloudUnavailable,
+    Denied,
+    OutcomeUnknown,
+    Throttled,
+    Unexpected,
+)
 from app.domain.model import InstanceId, InstanceState, Limit, Policy
 from app.domain.plan import Plan
 from app.ports import Clock, Cloud, EventKind, Registry, TerminateOutcome
@@ -30,6 +40,15 @@ from app.service.desired import DesiredLog
 from app.service.permits import Feature, Permits
 
 log = structlog.get_logger()
+
+TAGS_IN_A_PASS = 10
+"""Each is two calls, and nothing waits for them."""
+REST = timedelta(minutes=1)
+"""How long a tag, or a protection, that AWS refused is left alone: others are not to wait behind it."""
+SHORT_REST = timedelta(seconds=5)
+"""The same, where it was not refused but did not get through."""
+
+_NOT_THROUGH = (Throttled, CloudUnavailable, OutcomeUnknown)
 
 _FEATURES: dict[type[Action], Feature] = {TagAllocation: Feature.TAGS, Protect: Feature.PROTECTION}
 """What the pool does without where AWS denies it."""
@@ -44,12 +63,15 @@ class Outcome:
     done: list[Action] = field(default_factory=list)
     failures: dict[Action, CloudError] = field(default_factory=dict)
     put_off: set[type[Action]] = field(default_factory=set)
-    """What is left for another pass: tags must not hold it up, nor calls of which AWS has enough."""
+    """What is left for another pass: nothing may hold this one up by failing again and again."""
 
     @property
     def throttled(self) -> bool:
-        """Whether AWS wants fewer calls; our own budget sees to itself."""
-        return any(throttles(error) for error in self.failures.values())
+        """Whether AWS wants fewer calls. Our own budget sees to itself, and tags, which can wait, do so."""
+        return any(
+            throttles(error) and not isinstance(action, TagAllocation)
+            for action, error in self.failures.items()
+        )
 
     def has_protected(self, instance: InstanceId) -> bool:
         """Whether an instance is protected since this pass."""
@@ -82,32 +104,53 @@ class Executor:
         self._permits = permits
         self._desired = desired
         self._clock = clock
+        self._resting: dict[tuple[type[Action], InstanceId], datetime] = {}
 
     def apply(self, actions: Iterable[Action]) -> Outcome:
         """Do them in order, and say what became of them."""
-        outcome = Outcome()
+        outcome, tags = Outcome(), 0
         for action in actions:
             feature = _FEATURES.get(type(action))
             if feature is not None and not self._permits.granted(feature):
                 continue
             if type(action) in outcome.put_off:
                 continue
+            if isinstance(action, TagAllocation):
+                if tags == TAGS_IN_A_PASS or self._rests(TagAllocation, action.instance):
+                    continue
+                tags += 1
             try:
                 outcome.changed |= self._apply(action)
             except CloudError as error:
-                outcome.failures[action] = error
-                if isinstance(action, TagAllocation) or isinstance(error, Throttled):
-                    outcome.put_off.add(type(action))
-                if feature is not None and isinstance(error, Denied):
-                    self._permits.deny(feature, error)
-                log.warning(
-                    "action.failed", action=type(action).__name__, code=error.code, detail=error.detail
-                )
+                self._note_failure(action, error, outcome)
             else:
                 outcome.done.append(action)
                 if feature is not None:
                     self._permits.grant(feature)
         return outcome
+
+    def _note_failure(self, action: Action, error: CloudError, outcome: Outcome) -> None:
+        outcome.failures[action] = error
+        if isinstance(action, TagAllocation):
+            self._rest(TagAllocation, action.instance, error)
+            outcome.put_off.add(TagAllocation)
+        if isinstance(error, _NOT_THROUGH):
+            outcome.put_off.add(type(action))
+        feature = _FEATURES.get(type(action))
+        if feature is not None and isinstance(error, Denied):
+            self._permits.deny(feature, error)
+        log.warning("action.failed", action=type(action).__name__, code=error.code, detail=error.detail)
+
+    def _rests(self, kind: type[Action], instance: InstanceId) -> bool:
+        until = self._resting.get((kind, instance))
+        if until is not None and until <= self._clock.now():
+            del self._resting[kind, instance]
+            return False
+        return until is not None
+
+    def _rest(self, kind: type[Action], instance: InstanceId, error: CloudError) -> None:
+        pause = SHORT_REST if isinstance(error, _NOT_THROUGH) else REST
+        self._resting[kind, instance] = self._clock.now() + pause
 
     def _apply(self, action: Action) -> bool:
         """Do it, and say whether it made a difference."""
@@ -148,7 +191,7 @@ class Executor:
             case Terminate(instance):
                 return self._terminate(instance)
             case Protect(instances):
-                self._cloud.protect(instances)
+                self._protect(instances)
             case TagAllocation(instance, project, allocated_at):
                 self._cloud.tag_allocation(instance, project, allocated_at)
                 self._registry.mark_tagged(instance, project)
@@ -168,11 +211,11 @@ class Executor:
         if last is not None and target < last:
             return False
         try:
-            self._cloud.raise_desired(target)
+            written = self._cloud.raise_desired(target)
         except OutcomeUnknown:
             self._desired.wrote(target)  # it may well have been written
             raise
-        if target == last:
+        if not written or target == last:
             return False
         self._desired.wrote(target)
         self._registry.record(
@@ -199,7 +242,27 @@ class Executor:
             raise
         if outcome is TerminateOutcome.ACCEPTED:
             self._desired.ended(surely=True)
-        return outcome is not TerminateOutcome.BUSY
+        return outcome is TerminateOutcome.ACCEPTED
+
+    def _protect(self, instances: tuple[InstanceId, ...]) -> None:
+        """Protect them together, or each alone where AWS refuses them together: one may have left."""
+        wanted = [one for one in instances if not self._rests(Protect, one)]
+        if not wanted:
+            return
+        try:
+            self._cloud.protect(wanted)
+        except Unexpected:
+            failures = [error for one in wanted if (error := self._protect_alone(one)) is not None]
+            if failures:
+                raise failures[0] from None
+
+    def _protect_alone(self, instance: InstanceId) -> CloudError | None:
+        try:
+            self._cloud.protect([instance])
+        except Unexpected as error:
+            self._rest(Protect, instance, error)
+            return error
+        return None
 
 
 def throttles(error: CloudError) -> bool:

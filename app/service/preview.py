@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.domain.errors import GroupChanged
 from app.domain.model import Known, Observation, Policy
 from app.domain.plan import Plan, plan
 from app.domain.setbacks import LaunchFailure, Setbacks
@@ -29,14 +30,20 @@ def preview(
 ) -> Preview:
     """Look at registry and AWS, and decide what a pass must do; `launch_failure` explains missing members.
 
-    Raises CloudError where AWS cannot be seen, and RegistryUnavailable.
+    Raises CloudError where AWS cannot be seen, or shows another group than before, and RegistryUnavailable.
     """
     # The registry before AWS: what is missing from the later look is really gone.
     known = registry.instances(policy.pool)
     waiting = registry.waiting(policy.pool, now=clock.now())
     seen = cloud.observe(known.keys())
+    before = registry.view(policy.pool).group.arn
+    if None not in {before, seen.group.arn} and before != seen.group.arn:
+        raise GroupChanged(
+            f"The group is {seen.group.arn}, and the database belongs to {before}: another account, or a new "
+            "group of the same name. Nothing is written. For a new group, start with an empty database."
+        )
     strangers = [look.id for look in seen.instances.values() if look.member and look.id not in known]
     known = {**known, **registry.terminated(strangers)}
-    setbacks = Setbacks(launch=launch_failure(seen), boots=registry.boot_failures(policy.pool))
+    setbacks = Setbacks(launch=launch_failure(seen), boots=tuple(registry.boot_failures(policy.pool)))
     todo = plan(seen, known, waiting, policy, clock.now(), setbacks=setbacks)
     return Preview(seen=seen, known=known, waiting=waiting, todo=todo)

@@ -18,7 +18,7 @@ from app.domain.model import (
     PoolView,
 )
 from app.domain.plan import Plan
-from app.ports import Clock, Cloud, EventKind, Preflight, Registry
+from app.ports import Clock, Cloud, EventKind, Registry
 from app.service.desired import DesiredLog
 from app.service.examination import Examination
 from app.service.executor import Executor, Outcome, throttles
@@ -41,6 +41,8 @@ class PassReport:
     """Something was done, so there may be more to do at once."""
     unsettled: bool = False
     """Instances are on their way in or out: look again soon."""
+    failed: bool = False
+    """AWS could not be looked at: what this pass was asked for is still to do."""
     throttled: bool = False
     """AWS wants fewer calls: slow down."""
 
@@ -54,13 +56,14 @@ class Reconciler:
         policy: Policy,
         registry: Registry,
         cloud: Cloud,
-        preflight: Preflight,
+        examination: Examination,
         readiness: Readiness,
         clock: Clock,
     ) -> None:
         self._policy = policy
         self._registry = registry
         self._cloud = cloud
+        self._examination = examination
         self._readiness = readiness
         self._clock = clock
         self._desired = DesiredLog(clock)
@@ -75,7 +78,6 @@ class Reconciler:
         )
         self._shortage = Shortage(cloud, self._permits, clock)
         self._strays = StrayWatch(policy.absence_grace)
-        self._examination = Examination(preflight, buffer=policy.buffer, clock=clock)
 
     def tick(self) -> PassReport:
         """Run one pass. A failing action does not stop the others; a failing look stops the pass."""
@@ -98,11 +100,11 @@ class Reconciler:
             look for look in boots(now.seen, after) if look.protected or self._secured(look.id, outcome)
         )
         self._tell(now, outcome, after)
-        learnt = self._shortage.ask() | self._examination.make()  # calls that nothing waits for
+        learnt = self._shortage.ask()  # a call that nothing waits for
         return PassReport(
             changed=outcome.changed or learnt,
             unsettled=self._unsettled(now.seen, after),
-            throttled=outcome.throttled,
+            throttled=now.seen.throttled or outcome.throttled,
         )
 
     def _note_what_others_did(self, seen: Observation, known: Known) -> None:
@@ -146,16 +148,17 @@ class Reconciler:
     def _failed(self, error: CloudError) -> PassReport:
         """Keep the last view, with its age, and say what is wrong."""
         last = self._registry.view(self._policy.pool)
+        standing = (notice for notice in last.notices if not notice.code.startswith("aws-"))
         self._registry.record_view(
             replace(
                 last,
                 limited_by=Limit.AWS_ERRORS,
-                notices=(_notice(error),),
+                notices=(_notice(error), *standing),
                 last_attempt_at=self._clock.now(),
             )
         )
         log.warning("pass.failed", pool=self._policy.pool, code=error.code, detail=error.detail)
-        return PassReport(throttled=throttles(error))
+        return PassReport(failed=True, throttled=throttles(error))
 
     def _unsettled(self, seen: Observation, after: Known) -> bool:
         """Whether to look again soon. What is stuck for long is no reason: AWS's calls are not for free."""

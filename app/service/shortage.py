@@ -17,6 +17,8 @@ PATIENCE = timedelta(seconds=5)
 ASKED_EVERY = timedelta(minutes=1)
 UNEXPLAINED = timedelta(minutes=2)
 """How long members may be missing before that alone is worth a report."""
+LATELY = timedelta(hours=1)
+"""How old a failed launch may be to explain what is missing now: a group that fails tries ever less often."""
 
 
 class Shortage:
@@ -76,3 +78,14 @@ def _members_missing(seen: Observation) -> bool:
         return False
     coming = sum(look.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE} for look in seen.staying)
     return coming < seen.group.desired
+
+
+def newest_failure(seen: Observation, cloud: Cloud, clock: Clock) -> LaunchFailure | None:
+    """Ask AWS at once why this look misses members; None where it misses none, or there is no answer."""
+    if not _members_missing(seen):
+        return None
+    try:
+        failures = cloud.launch_failures(clock.now() - LATELY)
+    except CloudError:
+        return None
+    return failures[0] if failures else None

@@ -1,11 +1,11 @@
 """What an operator asks first: how many are idle, who holds what, and what is in the way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.domain.errors import RegistryUnavailable
-from app.domain.model import Instance, InstanceState, PoolName, PoolView
+from app.domain.model import Instance, InstanceState, Notice, PoolName, PoolView
 from app.ports import Clock, Registry
 
 MISSED_PASSES = 6
@@ -49,8 +49,11 @@ class StatusReader:
     def status(self) -> Status:
         """Tell the pool's figures and every instance that is not terminated, the oldest state first."""
         found = self._registry.instances(self._pool).values()
+        view = self._registry.view(self._pool)
+        if not self._pass_check(view).passed:
+            view = replace(view, notices=(self._no_pass(view), *view.notices))
         return Status(
-            view=self._registry.view(self._pool),
+            view=view,
             buffer=self._buffer,
             instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
         )
@@ -63,6 +66,14 @@ class StatusReader:
         except RegistryUnavailable as error:
             return (Check("registry", passed=False, detail=error.detail),)
         return (Check("registry", passed=True, detail="answers"), self._pass_check(view))
+
+    def _no_pass(self, view: PoolView) -> Notice:
+        said = self._pass_check(view).detail
+        return Notice(
+            code="no-pass",
+            detail=f"Nobody looks after the pool: {said}. What stands here may be old, and the buffer "
+            "is not filled up: does a poller run, and does AWS answer?",
+        )
 
     def _pass_check(self, view: PoolView) -> Check:
         if view.last_pass_at is None:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from app.domain.model import Instance, InstanceId, Notice, Observation, Power
+from app.domain.oddities import named
 
 _ALIVE = frozenset({Power.PENDING, Power.RUNNING, Power.STOPPED})
-NAMED = 5
 
 
 class StrayWatch:
@@ -36,11 +36,10 @@ class StrayWatch:
         """Report every leak there is."""
         if not self._leaks:
             return ()
-        named = ", ".join(sorted(self._leaks)[:NAMED]) + (" ..." if len(self._leaks) > NAMED else "")
         return (
             Notice(
                 code="leak",
-                detail=f"EC2 has {len(self._leaks)} instance(s) with the group's name on them that are no "
-                f"members and that we know nothing of: {named}. We never end them: look who needs them.",
+                detail="EC2 has instances with the group's name on them that are no members, and that we "
+                f"know nothing of: {named(self._leaks)}. We never end them: look who needs them.",
             ),
         )

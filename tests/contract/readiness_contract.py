@@ -123,31 +123,45 @@ class ReadinessContract:
 
     # Boot failures
 
-    def test_boot_failures_in_a_row_are_counted_by_template(self, registry: Registry) -> None:
-        registry.record_view(registry.view(DEFAULT_POOL))
+    def test_boot_failures_in_a_row_are_counted_for_each_template(self, registry: Registry) -> None:
         for _ in range(2):
             last = self.fails(registry, "lt-1:1")
-        assert registry.boot_failures(DEFAULT_POOL) == BootFailures(
-            count=2, template="lt-1:1", last=last, last_at=NOW
-        )
+        other = self.fails(registry, "lt-1:2")
 
-        self.fails(registry, "lt-1:2")
-        assert registry.boot_failures(DEFAULT_POOL).count == 1
+        assert {row.template: row for row in registry.boot_failures(DEFAULT_POOL)} == {
+            "lt-1:1": BootFailures(count=2, template="lt-1:1", last=last, last_at=NOW),
+            "lt-1:2": BootFailures(count=1, template="lt-1:2", last=other, last_at=NOW),
+        }
 
-    def test_one_that_becomes_ready_ends_the_row(self, registry: Registry) -> None:
-        registry.record_view(registry.view(DEFAULT_POOL))
+    def test_one_that_becomes_ready_ends_the_row_of_its_template(self, registry: Registry) -> None:
         self.fails(registry, "lt-1:1")
-        idle(registry)
+        self.fails(registry, "lt-1:2")
+        look = a_look(template="lt-1:1")
+        registry.discover(DEFAULT_POOL, look, now=NOW)
+        registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
 
-        assert registry.boot_failures(DEFAULT_POOL) == BootFailures()
+        assert [row.template for row in registry.boot_failures(DEFAULT_POOL)] == ["lt-1:2"]
+
+    def test_one_that_was_withdrawn_and_comes_back_proves_nothing_new(self, registry: Registry) -> None:
+        instance = idle(registry)
+        registry.withdraw(instance, reason="a reason", now=NOW)
+        self.fails(registry, None)
+
+        registry.mark_idle(instance, "10.0.0.1", 8080, now=NOW)
+
+        assert [row.count for row in registry.boot_failures(DEFAULT_POOL)] == [1]
+
+    def test_one_that_dies_by_itself_before_it_was_ready_is_a_failure(self, registry: Registry) -> None:
+        end(registry, booting(registry), InstanceState.BOOTING, InstanceState.TERMINATED, EndReason.LEFT)
+
+        assert [row.count for row in registry.boot_failures(DEFAULT_POOL)] == [1]
 
     def test_what_somebody_destroys_while_it_boots_is_no_failure(self, registry: Registry) -> None:
-        registry.record_view(registry.view(DEFAULT_POOL))
         registry.destroy(booting(registry), actor="tester", now=NOW)
 
-        assert registry.boot_failures(DEFAULT_POOL) == BootFailures()
+        assert registry.boot_failures(DEFAULT_POOL) == []
 
-    def fails(self, registry: Registry, template: str) -> InstanceId:
+    def fails(self, registry: Registry, template: str | None) -> InstanceId:
         look = a_look(template=template)
         registry.discover(DEFAULT_POOL, look, now=NOW)
         assert end(

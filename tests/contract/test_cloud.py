@@ -60,6 +60,12 @@ class FakeWorld:
     def run_out(self, limit: int, reason: Limit) -> None:
         self.cloud.run_out(limit, reason)
 
+    def set_desired(self, desired: int) -> None:
+        self.cloud.set_desired(desired)
+
+    def hide_figures(self) -> None:
+        self.cloud.figures_readable = False
+
     def suspend_launches(self) -> None:
         self.cloud.launches = False
 
@@ -68,6 +74,9 @@ class FakeWorld:
 
     def throttle(self, method: str) -> None:
         self.cloud.fail(method, Throttled("Rate exceeded"), times=10)
+
+    def throttle_details(self) -> None:
+        self.cloud.throttle_details()
 
     def lose_request(self, method: str) -> None:
         self.cloud.fail(method, OutcomeUnknown("no answer"))
@@ -103,6 +112,25 @@ class TestFakeCloud(CloudContract):
             return FakeWorld(cloud, clock)
 
         return build
+
+    def test_a_look_that_lags_does_not_lower_desired_capacity(self) -> None:
+        cloud = FakeCloud(desired=1)
+        cloud.observe(())
+        cloud.set_desired(3)
+        cloud.lag()
+        assert (cloud.observe(()).group.desired, cloud.raise_desired(2), cloud.desired) == (1, False, 3)
+
+    def test_a_look_without_ec2_keeps_what_was_known_of_settled_members(self) -> None:
+        cloud = FakeCloud(desired=1)
+        settled = [cloud.observe(()) for _ in range(2)][-1]
+        cloud.throttle_details(looks=2)
+        assert [cloud.observe(()).instances for _ in range(2)] == [settled.instances] * 2
+
+    def test_each_look_at_another_group_can_tell_another_arn(self) -> None:
+        cloud = FakeCloud()
+        before = cloud.observe(()).group.arn
+        cloud.arn = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:other"
+        assert cloud.observe(()).group.arn != before
 
 
 class SimulatedWorld:
@@ -166,6 +194,12 @@ class SimulatedWorld:
     def run_out(self, limit: int, reason: Limit) -> None:
         self._simulated.limit_capacity(limit, reason.value)
 
+    def set_desired(self, desired: int) -> None:
+        self._simulated.change_group({"desired": desired})
+
+    def hide_figures(self) -> None:
+        self.deny("observe")
+
     def suspend_launches(self) -> None:
         self._simulated.change_group({"suspended": ["AZRebalance", "Launch"]})
 
@@ -174,6 +208,12 @@ class SimulatedWorld:
 
     def throttle(self, method: str) -> None:
         self._strike(method, Fault("error", code="Throttling", status=400, message="Rate exceeded"))
+
+    def throttle_details(self) -> None:
+        attempts = 3
+        self._simulated.faults.add(
+            Fault("error", "DescribeInstances", code="RequestLimitExceeded", status=503, times=attempts)
+        )
 
     def lose_request(self, method: str) -> None:
         self._strike(method, Fault("drop", times=1))

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.e2e.aws import SET_DESIRED
 from tests.e2e.conftest import Pool
 from tests.e2e.processes import Service
 from tests.waiting import until
@@ -23,13 +24,17 @@ def test_a_passs_line_tells_found_idle_used_and_the_scaling(service: Service) ->
 
 
 def test_a_pass_writes_one_line(hourly: Pool) -> None:
-    looks = "DescribeAutoScalingGroups"
-    passes, seen = len(hourly.service.passes), len(hourly.cloud.record(looks))
+    def looks() -> int:
+        """Of passes: before each write there is one more."""
+        record = hourly.cloud.record
+        return len(record("DescribeAutoScalingGroups")) - len(record(SET_DESIRED))
+
+    passes, seen = len(hourly.service.passes), looks()
     hourly.service.allocate("causes-passes")
 
     def as_many_lines_as_looks() -> bool:
         lines = len(hourly.service.passes) - passes
-        return lines == len(hourly.cloud.record(looks)) - seen >= 3
+        return lines == looks() - seen >= 3
 
     until(as_many_lines_as_looks, within=30, what="three passes with a line each")
 

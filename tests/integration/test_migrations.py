@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from app.domain.errors import RegistryUnusable
 from app.domain.model import DEFAULT_POOL, InstanceId
-from app.domain.setbacks import BootFailures
 from app.registry.database import open_database, revisions
 from app.registry.schema import metadata
 from app.registry.sql import SqlRegistry
@@ -195,7 +194,7 @@ def test_instances_that_were_idle_before_they_were_probed_again_count_as_ready_t
     assert found[InstanceId("i-00000001")].ready_at == found[InstanceId("i-00000001")].state_since
     assert found[InstanceId("i-00000002")].ready_at is None
     assert found[InstanceId("i-00000003")].ready_at is None
-    assert registry.boot_failures(DEFAULT_POOL) == BootFailures()
+    assert registry.boot_failures(DEFAULT_POOL) == []
     registry.close()
 
 

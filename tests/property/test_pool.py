@@ -42,7 +42,8 @@ from app.domain.model import (
 )
 from app.ports import Cloud, Registry
 from app.registry.sql import SqlRegistry
-from app.service.allocation import Allocator
+from app.service.allocation import LOOKED_WITHIN, Allocator
+from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import Reconciler
 from tests.fakes import FakeClock, FakeCloud, FakePreflight, FakeProber, FakeWaker
@@ -82,6 +83,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.databases_lost = 0
         self.protection_denied = False
         self.strays = 0
+        self.tagged_by_others: set[InstanceId] = set()
 
     @initialize(
         desired=st.integers(0, 5),
@@ -127,7 +129,7 @@ class PoolMachine(RuleBasedStateMachine):
             policy=policy,
             registry=registry,
             cloud=cast("Cloud", Fused(self.cloud, self.fuse, self._watch_cloud)),
-            preflight=FakePreflight(),
+            examination=Examination(FakePreflight(), buffer=BUFFER, monotonic=lambda: 0.0),
             readiness=self.readiness,
             clock=self.clock,
         )
@@ -172,6 +174,7 @@ class PoolMachine(RuleBasedStateMachine):
     def lose_the_database(self) -> None:
         """Begin with an empty one: what AWS has on its tags is all there is."""
         self.cloud.recover("observe")
+        self.cloud.group_exists = True
         self.registry.close()
         shutil.rmtree(self.folder)
         self.folder.mkdir()
@@ -183,7 +186,9 @@ class PoolMachine(RuleBasedStateMachine):
     def _everything_is_on_the_tags(self) -> bool:
         known = self.registry.instances(DEFAULT_POOL).values()
         used = [one for one in known if one.id in self.handed_out]
-        return all("ec2-orchestrator:project" in self.cloud.tags(one.id) for one in used)
+        return all(
+            self.cloud.tags(one.id).get("ec2-orchestrator:project") == self.handed_out[one.id] for one in used
+        )
 
     # Users
 
@@ -199,7 +204,9 @@ class PoolMachine(RuleBasedStateMachine):
             claimed = self.allocator.allocate(project, actor="tester")
         except PoolExhausted:
             assert not held
-            assert not idle or self.prober.ready is not None
+            seen_at = self.registry.view(DEFAULT_POOL).last_pass_at
+            blind = seen_at is None or self.clock.now() - seen_at > LOOKED_WITHIN
+            assert not idle or self.prober.ready is not None or blind
             return
         instance = claimed.allocation.instance
         assert claimed.created is not bool(held)
@@ -301,6 +308,37 @@ class PoolMachine(RuleBasedStateMachine):
     def change_the_launch_template(self, version: int) -> None:
         self.cloud.template = f"lt-fake:{version}"
 
+    @rule(data=st.data(), holder=st.sampled_from(["somebody-else", "alice", "no project id", "status"]))
+    def write_a_tag(self, data: st.DataObject, holder: str) -> None:
+        """Somebody else begins to use an instance, and says so: not one that a project of ours has."""
+        free = [one for one in self.cloud.members if one not in self.handed_out and self._is_free(one)]
+        if free:
+            used = data.draw(st.sampled_from(free))
+            self.cloud.write_tags(used, holder, self.clock.now())
+            look = self.cloud.look(used)
+            if look is None or not look.protected:
+                self.harmed_by_others.add(used)  # whoever lowers desired may end it before we protect it
+            self.tagged_by_others.add(used)
+
+    def _is_free(self, instance: InstanceId) -> bool:
+        record = self.registry.instances(DEFAULT_POOL).get(instance)
+        return record is None or record.state in {InstanceState.BOOTING, InstanceState.IDLE}
+
+    @rule(data=st.data())
+    def find_a_member_unhealthy(self, data: st.DataObject) -> None:
+        if self.cloud.members:
+            victim = data.draw(st.sampled_from(self.cloud.members))
+            self.harmed_by_others.add(victim)
+            self.cloud.change(victim, healthy=False)
+
+    @rule(readable=st.booleans())
+    def change_whether_figures_can_be_read(self, readable: bool) -> None:
+        self.cloud.figures_readable = readable
+
+    @rule(exists=st.booleans())
+    def change_whether_the_group_exists(self, exists: bool) -> None:
+        self.cloud.group_exists = exists
+
     @precondition(lambda self: self.strays < MOST_STRAYS)
     @rule()
     def leave_a_stray(self) -> None:
@@ -322,7 +360,8 @@ class PoolMachine(RuleBasedStateMachine):
         held = [one for one in self._in(InstanceState.ALLOCATED) if one.project is not None]
         assert len({one.project for one in held}) == len(held)
         for one in held:
-            assert self.handed_out[one.id] == one.project
+            assert one.id in self.handed_out or one.id in self.tagged_by_others
+            assert self.handed_out.get(one.id, one.project) == one.project
 
     @invariant()
     def what_a_project_holds_runs_unless_others_ended_it(self) -> None:
@@ -332,7 +371,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @invariant()
     def an_allocation_is_lost_only_where_others_ended_the_instance(self) -> None:
-        for line in self.registry.events(limit=20):
+        for line in self.registry.events(limit=50):
             if line.kind == "allocation.lost":
                 assert line.instance in self.harmed_by_others
 
@@ -348,7 +387,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert doomed.end_reason is EndReason.DESTROYED or doomed.id not in self.handed_out
         elif operation == "observe":
             self.picture_is_old = self.cloud.lagging
-        elif operation == "raise_desired" and not self.picture_is_old:
+        elif operation == "raise_desired" and not self.picture_is_old and self.cloud.figures_readable:
             assert arguments[0] > self.cloud.desired, "desired capacity was not raised"
 
     # The end
@@ -378,6 +417,7 @@ class PoolMachine(RuleBasedStateMachine):
     def _calm(self) -> None:
         self.cloud.recover()
         self.cloud.run_out(None)
+        self.cloud.figures_readable = self.cloud.group_exists = True
         self.cloud.boot_looks = 1
         self.cloud.set_desired(self.cloud.desired)
         self.cloud.boot()

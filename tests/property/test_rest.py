@@ -39,7 +39,6 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.plan import Plan, plan
-from app.domain.setbacks import BootFailures
 from tests.builders import NOW, a_look, an_instance, an_instance_id
 from tests.property.worlds import records
 
@@ -80,9 +79,7 @@ class Pool:
             self._apply(action)
         booting = boots(seen, self.known)
         ready = frozenset(look.id for look in booting)
-        conclusions = conclude_boots(
-            booting, self.known, ready, BootFailures(), policy=self.policy, now=self.now
-        )
+        conclusions = conclude_boots(booting, self.known, ready, [], policy=self.policy, now=self.now)
         for conclusion in conclusions:
             self._conclude(conclusion)
         return decided

@@ -58,7 +58,7 @@ def setbacks(draw: st.DrawFn) -> Setbacks:
         template=st.sampled_from([None, "lt-1:1"]),
         last_at=AGES.map(lambda age: NOW - age),
     )
-    return Setbacks(launch=draw(st.none() | failure), boots=draw(st.just(BootFailures()) | row))
+    return Setbacks(launch=draw(st.none() | failure), boots=tuple(draw(st.lists(row, max_size=2))))
 
 
 @st.composite

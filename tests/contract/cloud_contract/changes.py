@@ -30,11 +30,41 @@ class ChangesContract:
         world.cloud.raise_desired(3)
         assert len(in_service(world, 3)) == 3
 
+    def test_a_raise_that_was_written_says_so(self, create: Create) -> None:
+        assert create(desired=1).cloud.raise_desired(2)
+
     def test_writing_the_same_desired_capacity_again_changes_nothing(self, create: Create) -> None:
         world = create(desired=2)
         before = in_service(world, 2)
-        world.cloud.raise_desired(2)
+        assert not world.cloud.raise_desired(2)
         assert in_service(world, 2) == before
+
+    def test_what_somebody_else_raised_since_the_look_is_not_lowered(self, create: Create) -> None:
+        world = create(desired=1)
+        world.cloud.observe(())
+        world.set_desired(4)
+        assert not world.cloud.raise_desired(3)
+        assert world.cloud.observe(()).group.desired == 4
+
+    def test_what_somebody_else_lowered_since_the_look_is_raised(self, create: Create) -> None:
+        world = create(desired=2)
+        world.cloud.observe(())
+        world.set_desired(1)
+        assert world.cloud.raise_desired(2)
+        assert world.cloud.observe(()).group.desired == 2
+
+    def test_where_desired_capacity_cannot_be_read_it_is_written_in_any_case(self, create: Create) -> None:
+        world = create(desired=2)
+        world.hide_figures()
+        assert world.cloud.raise_desired(2)
+
+    def test_where_looks_could_not_read_desired_capacity_it_is_written_in_any_case(
+        self, create: Create
+    ) -> None:
+        world = create(desired=2)
+        world.hide_figures()
+        assert world.cloud.observe(()).group.desired is None
+        assert world.cloud.raise_desired(2)
 
     def test_more_than_the_max_size_is_refused(self, create: Create) -> None:
         with pytest.raises(AboveMax):

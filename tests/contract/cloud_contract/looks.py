@@ -21,6 +21,16 @@ class LooksContract:
         group = create(desired=2, min_size=1, max_size=7).cloud.observe(()).group
         assert (group.desired, group.min_size, group.max_size) == (2, 1, 7)
 
+    def test_every_look_tells_the_same_arn_of_the_group(self, create: Create) -> None:
+        cloud = create().cloud
+        first, second = (cloud.observe(()).group.arn for _ in range(2))
+        assert (first is not None and first.startswith("arn:"), second) == (True, first)
+
+    def test_where_the_groups_figures_cannot_be_read_neither_can_its_arn(self, create: Create) -> None:
+        world = create()
+        world.hide_figures()
+        assert world.cloud.observe(()).group.arn is None
+
     def test_a_look_lists_every_member(self, create: Create) -> None:
         assert len(create(desired=3).cloud.observe(()).instances) == 3
 
@@ -91,6 +101,30 @@ class LooksContract:
         with pytest.raises(Throttled):
             world.cloud.observe(())
 
+    def test_a_look_that_nothing_throttles_says_so(self, create: Create) -> None:
+        assert not create(desired=1, boots=False).cloud.observe(()).throttled
+
+    def test_a_look_of_which_aws_throttles_a_part_is_incomplete_and_says_why(self, create: Create) -> None:
+        world = create(desired=1, boots=False)
+        world.throttle_details()
+        look = world.cloud.observe(())
+        assert (look.throttled, look.complete) == (True, False)
+
+    def test_a_look_of_which_aws_throttles_a_part_says_of_no_new_member_that_it_runs(
+        self, create: Create
+    ) -> None:
+        world = create(desired=2, boots=False)
+        world.throttle_details()
+        members = world.cloud.observe(()).instances.values()
+        assert [(one.power, one.address) for one in members] == [(Power.UNKNOWN, None)] * 2
+
+    def test_the_look_after_one_that_aws_throttled_is_whole_again(self, create: Create) -> None:
+        world = create(desired=1, boots=False)
+        world.throttle_details()
+        world.cloud.observe(())
+        look = world.cloud.observe(())
+        assert (look.throttled, look.complete) == (False, True)
+
     def test_a_group_launches(self, create: Create) -> None:
         assert create().cloud.observe(()).group.launches
 
@@ -130,4 +164,13 @@ class LooksContract:
         in_service(world, 1)
         stray = world.stray()
         world.write_tags(stray, "atlas", NOW.isoformat())
-        assert world.cloud.observe(()).instances[stray].holder == "atlas"
+        seen = world.cloud.observe(()).instances[stray]
+        assert (seen.member, seen.holder) == (False, "atlas")
+
+    def test_a_stray_tells_who_holds_it_from_when_somebody_writes_it(self, create: Create) -> None:
+        world = create(desired=1)
+        in_service(world, 1)
+        stray = world.stray()
+        before = world.cloud.observe(()).instances[stray].holder
+        world.write_tags(stray, "atlas", NOW.isoformat())
+        assert (before, world.cloud.observe(()).instances[stray].holder) == (None, "atlas")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.domain.errors import CloudError, Denied, GroupMissing, OutcomeUnknown
+from app.domain.errors import AlreadyTagged, CloudError, Denied, GroupMissing, OutcomeUnknown
 from app.domain.model import Limit, ProjectId
 from tests.builders import NOW
 from tests.contract.cloud_contract.world import (
@@ -29,7 +29,7 @@ class RecordsContract:
             dict(world.tags(one)).items()
             >= {
                 "ec2-orchestrator:project": "atlas",
-                "ec2-orchestrator:allocated-at": "2026-11-22T12:00:00+00:00",
+                "ec2-orchestrator:allocated-at": "2026-11-22T12:00:00.000+00:00",
             }.items()
         )
 
@@ -52,6 +52,38 @@ class RecordsContract:
             world.cloud.tag_allocation(one, ProjectId("atlas"), NOW)
         assert world.tags(one)["ec2-orchestrator:project"] == "atlas"
 
+    def test_another_name_is_not_written_over(self, create: Create) -> None:
+        world = create(desired=1)
+        (one,) = in_service(world, 1)
+        world.write_tags(one, "borealis", "2026-11-22T11:00:00+00:00")
+        before = dict(world.tags(one))
+        with pytest.raises(AlreadyTagged, match="borealis"):
+            world.cloud.tag_allocation(one, ProjectId("atlas"), NOW)
+        assert world.tags(one) == before
+
+    def test_another_name_that_was_found_is_told_by_the_next_look(self, create: Create) -> None:
+        world = create(desired=1)
+        (one,) = in_service(world, 1)
+        world.write_tags(one, "borealis", NOW.isoformat())
+        with pytest.raises(AlreadyTagged):
+            world.cloud.tag_allocation(one, ProjectId("atlas"), NOW)
+        assert world.cloud.observe(()).instances[one].holder == "borealis"
+
+    @pytest.mark.parametrize("nobody", ["", " "])
+    def test_an_empty_name_is_written_over(self, create: Create, nobody: str) -> None:
+        world = create(desired=1)
+        (one,) = in_service(world, 1)
+        world.write_tags(one, nobody, "")
+        world.cloud.tag_allocation(one, ProjectId("atlas"), NOW)
+        assert world.tags(one)["ec2-orchestrator:project"] == "atlas"
+
+    def test_the_same_name_is_written_over_with_another_time(self, create: Create) -> None:
+        world = create(desired=1)
+        (one,) = in_service(world, 1)
+        world.write_tags(one, "atlas", "2026-11-22T11:00:00+00:00")
+        world.cloud.tag_allocation(one, ProjectId("atlas"), NOW)
+        assert world.tags(one)["ec2-orchestrator:allocated-at"] == "2026-11-22T12:00:00.000+00:00"
+
     # tag_allocation, read back
 
     def test_what_was_written_on_an_instance_is_seen_by_the_next_look(self, create: Create) -> None:
@@ -73,6 +105,13 @@ class RecordsContract:
         (one,) = in_service(world, 1)
         seen = world.cloud.observe(()).instances[one]
         assert (seen.holder, seen.held_since) == (None, None)
+
+    @pytest.mark.parametrize("nobody", ["", " "])
+    def test_an_empty_name_is_nobodys(self, create: Create, nobody: str) -> None:
+        world = create(desired=1)
+        (one,) = in_service(world, 1)
+        world.write_tags(one, nobody, NOW.isoformat())
+        assert world.restarted().observe(()).instances[one].holder is None
 
     def test_whoever_is_written_on_an_instance_is_told_as_it_stands(self, create: Create) -> None:
         world = create(desired=1)

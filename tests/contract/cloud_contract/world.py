@@ -52,6 +52,12 @@ class World(Protocol):
     def run_out(self, limit: int, reason: Limit) -> None:
         """Let AWS give no more than so many instances, for this reason."""
 
+    def set_desired(self, desired: int) -> None:
+        """Write the group's desired capacity, past us."""
+
+    def hide_figures(self) -> None:
+        """Take away the permission to read the group's own figures; its members can still be read."""
+
     def suspend_launches(self) -> None:
         """Suspend the group's process Launch."""
 
@@ -60,6 +66,9 @@ class World(Protocol):
 
     def throttle(self, method: str) -> None:
         """Let AWS refuse every further call of this method of the port."""
+
+    def throttle_details(self) -> None:
+        """Let AWS throttle what the next look asks EC2; it asks where a member boots."""
 
     def lose_request(self, method: str) -> None:
         """Lose the next call of this method on its way to AWS, after the connection was made."""

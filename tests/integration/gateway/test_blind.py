@@ -70,6 +70,17 @@ def test_without_the_permission_strays_are_told_of_all_the_same(bench: Bench) ->
     assert not bench.look().instances[one].member
 
 
+def test_without_the_permission_desired_capacity_is_written_unread(bench: Bench) -> None:
+    bench.deny(GROUPS)
+    bench.look()
+    assert bench.calls(lambda: bench.cloud.raise_desired(1)) == {"SetDesiredCapacity": 1}
+
+
+def test_a_gateway_that_has_not_looked_yet_finds_the_permission_missing_and_writes(bench: Bench) -> None:
+    bench.deny(GROUPS)
+    assert bench.calls(lambda: bench.cloud.raise_desired(1)) == {GROUPS: 1, "SetDesiredCapacity": 1}
+
+
 def test_without_both_permissions_a_look_is_denied(bench: Bench) -> None:
     bench.deny(GROUPS)
     bench.deny(MEMBERS)

@@ -10,21 +10,11 @@ from app.aws.errors import InstanceGone
 from app.domain.errors import Throttled
 from app.domain.model import InstanceId, ProjectId
 from tests.builders import NOW
-from tests.fakes import FakeClock
+from tests.fake_clock import FakeClock, Stopwatch
 from tests.integration.gateway.bench import DETAILS, GROUPS, MEMBERS, Bench
 from tests.simulated import GROUP, connected
 
 NOBODY = InstanceId("i-0fedcba9876543210")
-
-
-class Stopwatch:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture
@@ -54,7 +44,8 @@ def look(cloud: AwsCloud) -> None:
 
 
 def change(cloud: AwsCloud) -> None:
-    cloud.raise_desired(0)
+    with suppress(InstanceGone):  # AWS was asked all the same
+        cloud.protect([NOBODY])
 
 
 def tag(cloud: AwsCloud) -> None:
@@ -80,7 +71,40 @@ def test_changes_leave_twenty_calls_to_looks(cloud: AwsCloud) -> None:
 
 def test_what_ec2_is_asked_does_not_count_against_auto_scaling(cloud: AwsCloud) -> None:
     tries(cloud, change)
-    assert tries(cloud, tag) == 80
+    assert tries(cloud, tag) == 40  # each reads what it is about to write over
+
+
+def test_desired_capacity_is_raised_after_the_last_look_that_is_allowed(cloud: AwsCloud) -> None:
+    tries(cloud, look)
+    assert cloud.raise_desired(1)
+
+
+def test_desired_capacity_is_raised_while_looks_are_in_debt(bench: Bench, cloud: AwsCloud) -> None:
+    bench.grown(60)
+    bench.deny(GROUPS)
+    tries(cloud, look)
+    assert cloud.raise_desired(61)
+
+
+def test_a_raise_makes_a_hundred_debts_at_most(bench: Bench, cloud: AwsCloud) -> None:
+    bench.deny(GROUPS)
+    tries(cloud, look)  # and so it is known that desired cannot be read
+    assert tries(cloud, lambda cloud: cloud.raise_desired(0)) == 100
+
+
+def test_what_a_raise_has_borrowed_is_paid_back_first(cloud: AwsCloud, stopwatch: Stopwatch) -> None:
+    tries(cloud, look)
+    cloud.raise_desired(1)
+    stopwatch.seconds += 0.5
+    still = tries(cloud, look)
+    stopwatch.seconds += 0.2
+    assert (still, tries(cloud, look)) == (0, 1)
+
+
+def test_our_own_budget_is_not_told_as_aws_throttling_us(cloud: AwsCloud) -> None:
+    tries(cloud, tag)  # and so EC2 may be asked some twenty times more
+    seen = [cloud.observe([NOBODY]) for _ in range(25)][-1]
+    assert (seen.complete, seen.throttled) == (False, False)
 
 
 def test_a_service_that_throttles_us_is_left_alone_for_a_while(

@@ -1,11 +1,13 @@
 """AwsCloud over HTTP: what is sent, and answers that are lost or late."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from app.aws import AwsCloud, Connection
 from app.domain.errors import (
+    CloudError,
     CloudUnavailable,
     OutcomeUnknown,
     Throttled,
@@ -57,7 +59,7 @@ def test_a_change_is_never_attempted_twice(bench: Bench, action: str, kind: str)
         with pytest.raises(OutcomeUnknown):
             CHANGES[action](bench.cloud, one)
 
-    assert bench.calls(change) == {action: 1}
+    assert bench.calls(change)[action] == 1
 
 
 def test_a_throttled_change_is_not_attempted_again(bench: Bench) -> None:
@@ -67,7 +69,7 @@ def test_a_throttled_change_is_not_attempted_again(bench: Bench) -> None:
         with pytest.raises(Throttled):
             bench.cloud.raise_desired(1)
 
-    assert bench.calls(change) == {"SetDesiredCapacity": 1}
+    assert bench.calls(change)["SetDesiredCapacity"] == 1
 
 
 def test_a_change_that_takes_too_long_has_an_unknown_outcome(bench: Bench, impatient: AwsCloud) -> None:
@@ -135,5 +137,32 @@ def test_fifty_members_are_protected_by_one_call(bench: Bench) -> None:
 
 def test_no_cooldown_is_waited_for(bench: Bench) -> None:
     bench.cloud.raise_desired(1)
-    (sent,) = bench.sent()
-    assert sent["HonorCooldown"] == "false"
+    assert bench.sent()[-1]["HonorCooldown"] == "false"
+
+
+def test_a_raise_reads_what_it_is_about_to_write_over(bench: Bench) -> None:
+    bench.look()
+    assert bench.calls(lambda: bench.cloud.raise_desired(1)) == {GROUPS: 1, "SetDesiredCapacity": 1}
+
+
+def test_where_desired_capacity_is_as_high_by_now_nothing_is_written(bench: Bench) -> None:
+    bench.look()
+    bench.simulated.change_group({"desired": 2})
+    assert bench.calls(lambda: bench.cloud.raise_desired(2)) == {GROUPS: 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [({"kind": "html"}, CloudUnavailable), ({"code": "Throttling", "status": 400}, Throttled)],
+)
+def test_where_desired_capacity_cannot_be_read_at_the_moment_nothing_is_written(
+    bench: Bench, fault: dict[str, Any], error: type[CloudError]
+) -> None:
+    bench.look()
+    bench.fault(GROUPS, **fault)
+
+    def change() -> None:
+        with pytest.raises(error):
+            bench.cloud.raise_desired(1)
+
+    assert set(bench.calls(change)) == {GROUPS}

@@ -1,5 +1,9 @@
 """AwsCloud over HTTP: what a look costs, and what it shows."""
 
+from typing import Any
+
+import pytest
+
 from app.aws.gateway import SWEEP_EVERY
 from app.domain.model import Power
 from tests.builders import an_instance_id
@@ -124,6 +128,23 @@ def test_a_look_without_ec2_says_why(bench: Bench) -> None:
     bench.deny(DETAILS)
     (notice,) = bench.look().notices
     assert (notice.code, "ec2:DescribeInstances: AccessDenied" in notice.detail) == ("details-unknown", True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "throttled"),
+    [
+        ({"code": "RequestLimitExceeded", "status": 503}, True),
+        ({"code": "AccessDenied", "status": 403}, False),
+        ({"kind": "html"}, False),
+    ],
+)
+def test_a_look_without_ec2_says_whether_aws_throttles(
+    bench: Bench, fault: dict[str, Any], throttled: bool
+) -> None:
+    bench.grown(1)
+    bench.fault(DETAILS, **fault)
+    look = bench.look()
+    assert (look.complete, look.throttled) == (False, throttled)
 
 
 def test_a_look_without_ec2_lists_every_member(bench: Bench) -> None:

@@ -1,7 +1,8 @@
 """AwsCloud over HTTP: instances with the group's tag that are no members."""
 
 from app.aws.gateway import SWEEP_EVERY
-from app.domain.model import InstanceId, Lifecycle, Observation
+from app.domain.model import InstanceId, Lifecycle, Observation, ProjectId
+from tests.builders import NOW
 from tests.integration.gateway.bench import DETAILS, GROUPS, Bench
 from tests.simulated import GROUP, NEVER
 from tests.waiting import until
@@ -30,6 +31,16 @@ def test_a_stray_is_found_by_the_next_sweep(bench: Bench) -> None:
 def test_a_gateway_that_has_not_looked_yet_finds_a_stray_at_once(bench: Bench) -> None:
     stray = lost(bench)
     assert strays(Bench(bench.simulated, bench.connection).look()) == [stray]
+
+
+def test_a_stray_that_somebody_held_tells_who_it_was(bench: Bench) -> None:
+    one, _ = bench.grown(2)
+    bench.look()
+    bench.cloud.tag_allocation(one, ProjectId("atlas"), NOW)
+    bench.simulated.lose(one)
+    bench.clock.advance(SWEEP_EVERY)
+    seen = bench.look().instances[one]
+    assert (seen.member, seen.holder, seen.held_since) == (False, "atlas", NOW)
 
 
 def test_a_stray_costs_one_call_at_each_look(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from app.aws.gateway import SWEEP_EVERY
-from app.domain.errors import Denied, OutcomeUnknown
+from app.domain.errors import AlreadyTagged, CloudUnavailable, Denied, OutcomeUnknown
 from app.domain.model import InstanceId, ProjectId
 from tests.builders import NOW
 from tests.integration.gateway.bench import DETAILS, GROUPS, Bench
@@ -41,6 +41,32 @@ def test_a_tag_that_is_denied_raises_that(bench: Bench, member: InstanceId) -> N
     bench.deny("CreateTags")
     with pytest.raises(Denied, match="ec2:CreateTags: AccessDenied"):
         bench.cloud.tag_allocation(member, ATLAS, NOW)
+
+
+def test_a_tag_reads_what_it_is_about_to_write_over(bench: Bench, member: InstanceId) -> None:
+    calls = bench.calls(lambda: bench.cloud.tag_allocation(member, ATLAS, NOW))
+    assert calls == {DETAILS: 1, "CreateTags": 1}
+
+
+def test_where_another_name_is_found_no_tag_is_written(bench: Bench, member: InstanceId) -> None:
+    bench.operator.tag(member, project="borealis")
+
+    def change() -> None:
+        with pytest.raises(AlreadyTagged, match=f"'borealis' is on {member}"):
+            bench.cloud.tag_allocation(member, ATLAS, NOW)
+
+    assert bench.calls(change) == {DETAILS: 1}
+
+
+def test_where_the_tags_cannot_be_read_none_is_written(bench: Bench, member: InstanceId) -> None:
+    bench.fault(DETAILS, "html")
+
+    def change() -> None:
+        with pytest.raises(CloudUnavailable):
+            bench.cloud.tag_allocation(member, ATLAS, NOW)
+
+    assert set(bench.calls(change)) == {DETAILS}
+    assert bench.look().instances[member].serviceable
 
 
 def test_what_others_write_on_a_settled_instance_is_seen_at_the_next_sweep(

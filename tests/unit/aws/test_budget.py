@@ -4,18 +4,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from app.aws.budget import BURST, RESERVE, Budget
+from app.aws.budget import BURST, DEBT, RESERVE, Budget
 from app.domain.errors import Throttled
-
-
-class Stopwatch:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.fake_clock import Stopwatch
 
 
 @pytest.fixture
@@ -33,16 +24,16 @@ def spent(budget: Budget, tokens: float) -> None:
         budget.charge()
 
 
-def allowed(budget: Budget, *, change: bool = False) -> bool:
+def allowed(budget: Budget, *, leaving: float = 0.0) -> bool:
     try:
-        budget.let_in("ec2:DescribeInstances", change=change)
+        budget.let_in("ec2:DescribeInstances", leaving=leaving)
     except Throttled:
         return False
     return True
 
 
 def test_a_full_bucket_lets_everything_in(budget: Budget) -> None:
-    assert (allowed(budget), allowed(budget, change=True)) == (True, True)
+    assert (allowed(budget), allowed(budget, leaving=RESERVE)) == (True, True)
 
 
 def test_being_let_in_costs_nothing_by_itself(budget: Budget) -> None:
@@ -57,12 +48,27 @@ def test_an_empty_bucket_lets_nothing_in(budget: Budget) -> None:
 
 def test_changes_are_refused_before_looks_are(budget: Budget) -> None:
     spent(budget, BURST - RESERVE)
-    assert (allowed(budget, change=True), allowed(budget)) == (False, True)
+    assert (allowed(budget, leaving=RESERVE), allowed(budget)) == (False, True)
 
 
 def test_a_change_is_let_in_while_it_leaves_the_reserve(budget: Budget) -> None:
     spent(budget, BURST - RESERVE - 1)
-    assert allowed(budget, change=True)
+    assert allowed(budget, leaving=RESERVE)
+
+
+def test_what_may_go_into_debt_is_let_in_where_nothing_else_is(budget: Budget) -> None:
+    spent(budget, BURST + DEBT - 1)
+    assert (allowed(budget), allowed(budget, leaving=-DEBT)) == (False, True)
+
+
+def test_the_debt_has_an_end(budget: Budget) -> None:
+    spent(budget, BURST + DEBT)
+    assert not allowed(budget, leaving=-DEBT)
+
+
+def test_what_may_go_into_debt_is_let_in_where_aws_throttles(budget: Budget) -> None:
+    budget.drain()
+    assert allowed(budget, leaving=-DEBT)
 
 
 def test_a_bucket_fills_with_time(budget: Budget, stopwatch: Stopwatch) -> None:
@@ -102,7 +108,7 @@ def test_draining_forgives_no_debt(budget: Budget, stopwatch: Stopwatch) -> None
 def test_a_refusal_says_whose_it_is_and_how_long_it_lasts(budget: Budget) -> None:
     budget.drain()
     with pytest.raises(Throttled) as caught:
-        budget.let_in("ec2:CreateTags", change=True)
+        budget.let_in("ec2:CreateTags", leaving=RESERVE)
     assert caught.value.detail == (
         "ec2:CreateTags: not called, because our own budget of AWS calls is used up for another 4.2 s."
     )

@@ -89,6 +89,11 @@ def test_a_groups_figures_are_read() -> None:
     assert translate.group(answer) == Group(desired=7, min_size=0, max_size=20)
 
 
+@pytest.mark.parametrize(("answer", "arn"), [({"AutoScalingGroupARN": "arn:x"}, "arn:x"), ({}, None)])
+def test_a_groups_arn_is_read(answer: dict[str, Any], arn: str | None) -> None:
+    assert translate.group(answer).arn == arn
+
+
 @pytest.mark.parametrize(
     ("processes", "launches"),
     [([], True), (["Terminate", "AZRebalance"], True), (["Launch"], False), (["Launch", "Terminate"], False)],
@@ -218,9 +223,14 @@ def tagged(**tags: str) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("text", ["atlas", "", "no project: §", "status"])
+@pytest.mark.parametrize("text", ["atlas", " atlas", "no project: §", "status"])
 def test_who_holds_an_instance_is_told_as_it_is_written(text: str) -> None:
     assert translate.detail(tagged(project=text), "public").holder == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n"])
+def test_a_name_that_is_empty_is_nobodys(text: str) -> None:
+    assert translate.detail(tagged(project=text), "public").holder is None
 
 
 def test_without_the_tag_nobody_holds_an_instance() -> None:

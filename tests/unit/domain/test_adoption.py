@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.actions import Adopt, Discover, RaiseDesired, TagAllocation, Terminate, Withdraw
-from app.domain.model import InstanceState, ProjectId
+from app.domain.actions import Adopt, Discover, TagAllocation, Terminate, Withdraw
+from app.domain.model import InstanceState, Limit, ProjectId
 from tests.builders import NOW, a_group, a_look, an_instance, an_observation
 from tests.unit.domain.pools import ALLOCATED, BOOTING, IDLE, TERMINATING, a_pool, decide
 
@@ -21,12 +21,6 @@ def test_an_unknown_member_with_a_project_on_it_is_taken_for_allocated() -> None
 
     assert Adopt(look, ALICE, since=EARLIER) in actions
     assert not any(isinstance(action, Discover) for action in actions)
-
-
-def test_it_counts_as_allocated_in_the_same_pass() -> None:
-    looks = [a_look(holder=f"project-{number}") for number in range(3)]
-
-    assert RaiseDesired(3, 8) in decide(an_observation(*looks)).actions
 
 
 @pytest.mark.parametrize("state", [BOOTING, IDLE])
@@ -120,3 +114,23 @@ def test_a_used_instance_without_an_address_is_kept_from_everybody_until_it_has_
     actions = decide(an_observation(*looks, group=a_group(desired=9)), known).actions
 
     assert [type(action) for action in actions] == [Withdraw]
+
+
+def test_a_tag_that_every_launch_brings_with_it_does_not_run_the_group_up() -> None:
+    looks = [a_look(holder="from-the-template") for _ in range(5)]
+    first, *others = (an_instance(id=look.id, state=ALLOCATED, project=None) for look in looks)
+    known = [replace(first, project=ProjectId("from-the-template"), tagged=True), *others]
+
+    decided = decide(an_observation(*looks, group=a_group(desired=6)), known)
+
+    assert decided.actions == ()
+    assert decided.sizing.limited_by is Limit.CONFIGURATION
+
+
+def test_many_oddities_make_one_warning_a_kind() -> None:
+    looks = [a_look(holder="status") for _ in range(20)]
+    known = [an_instance(id=look.id, state=ALLOCATED, project=None) for look in looks]
+
+    (notice,) = decide(an_observation(*looks, group=a_group(desired=99)), known).notices
+
+    assert "(20 in all)" in notice.detail

@@ -19,7 +19,7 @@ def concluded(
 ) -> list[MarkIdle | MarkTerminating]:
     passed = {look.id} if ready else set()
     known = {one.id: one for one in (instance, beside) if one is not None}
-    return list(conclude_boots([look], known, passed, BootFailures(), policy=POLICY, now=NOW))
+    return list(conclude_boots([look], known, passed, [], policy=POLICY, now=NOW))
 
 
 def test_a_booting_instance_that_passed_its_probe_is_offered() -> None:
@@ -150,7 +150,7 @@ def replaced(
     count: int, failures: BootFailures, *, ready: Collection[InstanceId] = (), template: str = TEMPLATE
 ) -> int:
     looks, known = overdue(count, template)
-    conclusions = conclude_boots(looks, known, ready, failures, policy=POLICY, now=NOW)
+    conclusions = conclude_boots(looks, known, ready, [failures], policy=POLICY, now=NOW)
     return sum(isinstance(one, MarkTerminating) for one in conclusions)
 
 
@@ -183,6 +183,36 @@ def test_one_that_becomes_ready_ends_the_row() -> None:
     fine = a_look(template=TEMPLATE)
     known[fine.id] = replace(booting_for(fine, 10), template=TEMPLATE)
 
-    conclusions = conclude_boots([*looks, fine], known, {fine.id}, failed(3, ago=0), policy=POLICY, now=NOW)
+    conclusions = conclude_boots([*looks, fine], known, {fine.id}, [failed(3, ago=0)], policy=POLICY, now=NOW)
 
     assert [type(one) for one in conclusions] == [MarkTerminating, MarkTerminating, MarkIdle]
+
+
+def test_a_version_that_is_no_longer_launched_is_replaced_at_once() -> None:
+    looks, known = overdue(4)
+    newer = an_instance(template="lt-0123456789abcdef0:4", launched_at=NOW)
+    known[newer.id] = newer
+
+    conclusions = list(conclude_boots(looks, known, (), [failed(5, ago=0)], policy=POLICY, now=NOW))
+
+    assert len(conclusions) == 4
+
+
+def test_two_versions_that_fail_in_turn_are_both_slowed_down() -> None:
+    looks, known = overdue(4)
+    newer = an_instance(template="another:1", launched_at=NOW)
+    known[newer.id] = newer
+    another = BootFailures(count=3, template="another:1", last_at=NOW)
+
+    conclusions = conclude_boots(looks, known, (), [failed(5, ago=0), another], policy=POLICY, now=NOW)
+
+    assert list(conclusions) == []
+
+
+def test_what_was_in_service_for_long_before_we_knew_of_it_is_not_ended_for_its_silence() -> None:
+    """After the loss of the database: somebody may be using it whose tag was not written."""
+    look = a_look()
+    stranger = replace(booting_for(look, 3600), launched_at=NOW - timedelta(days=1))
+
+    assert concluded(look, stranger, ready=False) == []
+    assert [type(one) for one in concluded(look, stranger, ready=True)] == [MarkIdle]

@@ -23,6 +23,7 @@ from app.domain.model import (
     InstanceId,
     InstanceState,
     Lifecycle,
+    Limit,
     Power,
     ProjectId,
     SeenInstance,
@@ -155,6 +156,30 @@ def test_an_instance_that_is_pending_for_too_long_is_reported_and_left_alone() -
     assert decided.actions == ()
 
 
+@pytest.mark.parametrize(
+    ("change", "state", "code"),
+    [
+        ({"power": Power.UNKNOWN, "address": None}, BOOTING, "details-missing"),
+        ({}, TERMINATING, "termination-stuck"),
+    ],
+)
+def test_what_is_stuck_for_long_is_reported(
+    change: dict[str, object], state: InstanceState, code: str
+) -> None:
+    look = a_look(**change)
+    stuck = an_instance(
+        id=look.id,
+        state=state,
+        state_since=NOW - timedelta(hours=1),
+        launched_at=NOW - timedelta(hours=1),
+        terminate_called_at=NOW,
+    )
+
+    decided = decide(an_observation(look, group=a_group(desired=9)), [stuck])
+
+    assert [notice.code for notice in decided.notices] == [code]
+
+
 # Absence
 
 
@@ -196,24 +221,61 @@ def test_an_incomplete_look_proves_no_absence() -> None:
     assert decide(an_observation(*looks[:-1], complete=False), known).actions == ()
 
 
+def missing_for(seconds: float, known: list[Instance]) -> list[Instance]:
+    return [replace(instance, missing_since=NOW - timedelta(seconds=seconds)) for instance in known]
+
+
 def test_a_look_that_would_lose_many_allocations_at_once_is_refused_and_shouted_about() -> None:
     _, known = a_pool(used=4)
-    long_missing = [replace(instance, missing_since=NOW - timedelta(hours=1)) for instance in known]
 
-    decided = decide(an_observation(group=a_group(desired=9)), long_missing)
+    decided = decide(an_observation(group=a_group(desired=9)), missing_for(3600, known))
 
     assert decided.actions == ()
     assert [notice.code for notice in decided.notices] == ["absurd-look"]
+    assert decided.sizing.limited_by is Limit.AWS_ERRORS
 
 
 def test_idle_instances_are_not_given_up_by_such_a_look_either() -> None:
     _, known = a_pool(idle=5)
-    long_missing = [replace(instance, missing_since=NOW - timedelta(hours=1)) for instance in known]
 
-    decided = decide(an_observation(group=a_group(desired=5)), long_missing)
+    decided = decide(an_observation(group=a_group(desired=5)), missing_for(3600, known))
 
     assert decided.actions == ()
     assert [notice.code for notice in decided.notices] == ["absurd-look"]
+
+
+def test_nothing_that_such_a_look_shows_is_taken_in_and_nothing_is_written() -> None:
+    _, known = a_pool(idle=5, used=3)
+    strangers = [a_look() for _ in range(20)]
+    ending_one = an_instance(state=TERMINATING, end_reason=EndReason.DESTROYED)
+
+    decided = decide(
+        an_observation(*strangers, group=a_group(desired=3)), [*missing_for(60, known), ending_one]
+    )
+
+    assert decided.actions == ()
+
+
+def test_when_it_began_is_noted() -> None:
+    _, known = a_pool(used=4)
+
+    actions = decide(an_observation(group=a_group(desired=9)), known).actions
+
+    assert actions == tuple(MarkMissing(one, since=NOW) for one in sorted(instance.id for instance in known))
+
+
+@pytest.mark.parametrize(
+    ("arn", "minutes", "believed"), [("arn", 9, False), ("arn", 10, True), (None, 60, False)]
+)
+def test_it_is_believed_after_ten_minutes_if_it_is_the_right_group(
+    arn: str | None, minutes: int, believed: bool
+) -> None:
+    _, known = a_pool(used=4)
+    group = a_group(desired=9, arn=arn)
+
+    actions = decide(an_observation(group=group), missing_for(minutes * 60, known)).actions
+
+    assert (len([one for one in actions if isinstance(one, MarkTerminated)]) == 4) is believed
 
 
 def test_a_member_that_was_taken_for_gone_is_reported_and_made_up_for() -> None:

@@ -150,7 +150,7 @@ def test_a_suspended_launch_process_is_named_as_the_reason() -> None:
 
 
 def test_boot_failures_limit_a_pool_that_lacks_idle_instances() -> None:
-    setbacks = Setbacks(boots=BootFailures(count=3, template="lt-1:7", last_at=NOW))
+    setbacks = Setbacks(boots=(BootFailures(count=3, template="lt-1:7", last_at=NOW),))
     looks, known = a_pool(idle=4)
     full, all_known = a_pool(idle=5)
 
@@ -161,12 +161,6 @@ def test_boot_failures_limit_a_pool_that_lacks_idle_instances() -> None:
 def test_two_boot_failures_are_bad_luck() -> None:
     looks, known = a_pool(idle=4)
 
-    decided = decide(an_observation(*looks), known, setbacks=Setbacks(boots=BootFailures(count=2)))
+    decided = decide(an_observation(*looks), known, setbacks=Setbacks(boots=(BootFailures(count=2),)))
 
     assert (decided.sizing.limited_by, decided.notices) == (None, ())
-
-
-def test_an_instance_that_is_used_by_its_tags_alone_takes_a_place() -> None:
-    stranger = a_look(holder="somebody")
-
-    assert decide(an_observation(stranger)).sizing.wanted == 6

@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from app.domain.errors import RegistryUnavailable
-from app.poller import GAP, SETTLING
+from app.poller.poller import GAP, SETTLING
 from tests.unit.poller.world import CHANGED, UNSETTLED, World, lasting
 from tests.waiting import until
 
@@ -60,7 +60,7 @@ def test_a_storm_of_wake_ups_makes_two_passes_a_second_and_no_more(running: Worl
         later - earlier
         for earlier, later in zip(running.passes.started_at, running.passes.started_at[1:], strict=False)
     ]
-    assert min(gaps) > GAP.total_seconds() * 0.9
+    assert min(gaps) > GAP * 0.9
 
 
 def test_many_wake_ups_in_one_pass_make_exactly_one_more(world: World) -> None:
@@ -71,7 +71,7 @@ def test_many_wake_ups_in_one_pass_make_exactly_one_more(world: World) -> None:
             world.poller.wake()
 
     world.passes.until_finished(2)
-    until(lasting(2 * GAP.total_seconds()))
+    until(lasting(2 * GAP))
     assert world.passes.started == 2
 
 
@@ -102,7 +102,7 @@ def test_after_a_pass_that_changed_something_comes_another_one_soon(world: World
     world.passes.reports = [CHANGED]
     world.poller.start()
 
-    world.passes.until_finished(2, within=GAP.total_seconds() + 1)
+    world.passes.until_finished(2, within=GAP + 1)
 
 
 def test_while_instances_are_on_their_way_the_next_look_comes_a_little_later(world: World) -> None:
@@ -111,7 +111,7 @@ def test_while_instances_are_on_their_way_the_next_look_comes_a_little_later(wor
     world.passes.until_finished(2)
 
     first, second = world.passes.started_at[:2]
-    assert SETTLING.total_seconds() * 0.9 < second - first < SETTLING.total_seconds() + 1.5
+    assert SETTLING * 0.9 < second - first < SETTLING + 1.5
 
 
 def test_a_pass_that_is_over_at_once_is_still_followed_by_the_one_it_asks_for(world: World) -> None:
@@ -146,7 +146,7 @@ def test_a_wake_up_in_the_middle_of_a_failing_pass_is_not_lost(world: World, fau
         world.poller.start()
         until(lambda: world.passes.started == 1)
         world.poller.wake()
-        until(lasting(GAP.total_seconds()))
+        until(lasting(GAP))
 
     world.passes.until_finished(2, within=2)
 

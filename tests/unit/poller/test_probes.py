@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 
 from app.domain.errors import RegistryUnavailable
-from app.poller import PROBE
+from app.poller.poller import PROBE
 from tests.unit.poller.world import World
 from tests.waiting import until
 
@@ -24,7 +24,7 @@ def test_instances_are_probed_while_a_pass_hangs(world: World) -> None:
     with world.passes.held():
         world.poller.start()
 
-        assert settled.wait(PROBE.total_seconds() + 2)
+        assert settled.wait(PROBE + 2)
         assert world.passes.finished == 0
 
 
@@ -37,7 +37,7 @@ def test_probes_that_hang_delay_no_pass(running: World) -> None:
 
     running.probe = hang
     try:
-        assert hanging.wait(PROBE.total_seconds() + 2)
+        assert hanging.wait(PROBE + 2)
         running.poller.wake()
         running.passes.until_finished(2)
     finally:
@@ -75,4 +75,4 @@ def test_only_who_has_the_turn_probes(world: World) -> None:
     world.probe = probe
     world.poller.start()
 
-    assert not probed.wait(2 * PROBE.total_seconds())
+    assert not probed.wait(2 * PROBE)

@@ -1,10 +1,12 @@
 """Passes where several processes could run them, and how one ends."""
 
+import subprocess
 import sys
 from threading import Event, Thread
 
 import pytest
 
+from app.poller.poller import EXAMINE, GRACE, PROBE
 from app.service.reconcile import PassReport
 from tests.unit.poller.world import CHANGED, RESTING, UNSETTLED, World, lasting
 from tests.waiting import until
@@ -91,6 +93,70 @@ def test_stop_waits_for_the_pass_in_hand(world: World) -> None:
     stopping.join(timeout=5)
     assert not stopping.is_alive()
     assert world.passes.finished == 1
+
+
+@pytest.mark.parametrize("job", ["probe", "examine"])
+def test_stop_leaves_a_probe_and_an_examination_that_hang_behind(world: World, job: str) -> None:
+    hanging, free = Event(), Event()
+
+    def hang() -> bool:
+        hanging.set()
+        return free.wait(30)
+
+    setattr(world, job, hang)
+    world.poller.start()
+    try:
+        assert hanging.wait(EXAMINE + 5)
+        stopping = Thread(target=world.poller.stop, daemon=True)
+        stopping.start()
+        stopping.join(timeout=GRACE + 2)
+        assert not stopping.is_alive()
+    finally:
+        free.set()
+
+
+def test_stop_waits_for_a_probe_that_is_nearly_done(world: World) -> None:
+    begun, over = Event(), Event()
+
+    def probe() -> bool:
+        begun.set()
+        until(lasting(GRACE / 4))
+        over.set()
+        return False
+
+    world.probe = probe
+    world.poller.start()
+    assert begun.wait(PROBE + 5)
+
+    world.poller.stop()
+
+    assert over.is_set()
+
+
+def test_the_end_of_the_process_waits_for_nothing_that_hangs() -> None:
+    hang = """
+from datetime import timedelta
+from threading import Event
+from time import monotonic
+from app.poller import Poller
+from app.poller.poller import EXAMINE, GRACE, PROBE
+from app.service.reconcile import PassReport
+from tests.fakes import FakeTurn
+hanging, free = Event(), Event()
+def hang():
+    hanging.set()
+    return free.wait(60)
+poller = Poller(
+    PassReport, hang, hang, lambda: 0,
+    turn=FakeTurn(), interval=timedelta(hours=1), monotonic=monotonic, chance=lambda: 0.0,
+)
+poller.start()
+assert hanging.wait(10)
+poller.stop()
+"""
+    ended = subprocess.run([sys.executable, "-c", hang], timeout=30, check=False, capture_output=True)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_after_the_stop_nothing_runs_any_more(running: World) -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from threading import Event, Lock
 from time import monotonic
 
-from app.bootstrap import SystemClock
 from app.poller import Poller
 from app.service.reconcile import PassReport
 from tests.fakes import FakeTurn
@@ -67,23 +66,33 @@ class Passes:
 class World:
     """A poller, and what it calls."""
 
-    def __init__(self, interval: timedelta = NEVER) -> None:
+    def __init__(
+        self,
+        interval: timedelta = NEVER,
+        time: Callable[[], float] = monotonic,
+        turn: FakeTurn | None = None,
+    ) -> None:
         self.passes = Passes()
         self.probe: Callable[[], bool] = lambda: False
+        self.examine: Callable[[], bool] = lambda: False
         self.newest: int | Exception = 0
-        self.turn = FakeTurn()
+        self.turn = turn or FakeTurn()
         self.poller = Poller(
             self.passes.tick,
             self._probe,
+            self._examine,
             self._newest_event,
             turn=self.turn,
             interval=interval,
-            clock=SystemClock(),
+            monotonic=time,
             chance=lambda: 0.0,
         )
 
     def _probe(self) -> bool:
         return self.probe()
+
+    def _examine(self) -> bool:
+        return self.examine()
 
     def _newest_event(self) -> int:
         if isinstance(self.newest, Exception):

@@ -7,12 +7,13 @@ import pytest
 
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
-from tests.fakes import FakeCloud
+from tests.fakes import FakeClock, FakeCloud
 from tests.unit.service.pools import Pool
 
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Pool]:
     registry = SqlRegistry(open_database(f"sqlite:///{tmp_path}/registry.db"))
-    yield Pool(registry, FakeCloud())
+    clock = FakeClock()
+    yield Pool(registry, FakeCloud(clock=clock), clock)
     registry.close()

@@ -3,6 +3,7 @@
 from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, Limit, Policy, ProjectId, SeenInstance
 from app.ports import Claimed
 from app.registry.sql import SqlRegistry
+from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import PassReport, Reconciler
 from tests.fakes import FakeClock, FakeCloud, FakePreflight, FakeProber
@@ -11,10 +12,10 @@ from tests.fakes import FakeClock, FakeCloud, FakePreflight, FakeProber
 class Pool:
     """One pool in memory, its clock in the hand of the test."""
 
-    def __init__(self, registry: SqlRegistry, cloud: FakeCloud) -> None:
+    def __init__(self, registry: SqlRegistry, cloud: FakeCloud, clock: FakeClock) -> None:
         self.registry = registry
         self.cloud = cloud
-        self.clock = FakeClock()
+        self.clock = clock
         self.prober = FakeProber()
         self.preflight = FakePreflight()
         self.reconciler = self.restarted()
@@ -24,11 +25,14 @@ class Pool:
         self.readiness = Readiness(
             policy=Policy(), registry=self.registry, prober=self.prober, clock=self.clock
         )
+        self.examination = Examination(
+            self.preflight, buffer=Policy().buffer, monotonic=lambda: self.clock.now().timestamp()
+        )
         self.reconciler = Reconciler(
             policy=Policy(),
             registry=self.registry,
             cloud=self.cloud,
-            preflight=self.preflight,
+            examination=self.examination,
             readiness=self.readiness,
             clock=self.clock,
         )
@@ -38,6 +42,7 @@ class Pool:
         for _ in range(times):
             report = self.reconciler.tick()
             self.readiness.round()
+            self.examination.make()
             self.clock.advance(2)
         return report
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import InstanceNotFound, PoolExhausted
-from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, ProjectId
+from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, PoolView, ProjectId
 from app.ports import Event, EventKind
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
@@ -25,6 +25,7 @@ class World:
         self.waker = FakeWaker()
         self.clock = FakeClock()
         self.prober = FakeProber()
+        registry.record_view(PoolView(pool=DEFAULT_POOL, last_pass_at=NOW))
         self.allocator = Allocator(
             pool=DEFAULT_POOL,
             registry=registry,
@@ -163,6 +164,30 @@ def test_where_none_answers_the_pool_is_exhausted_and_the_project_waits(world: W
         world.allocator.allocate(ALICE, actor="tester")
 
     assert world.registry.waiting(DEFAULT_POOL, now=world.clock.now()) == 1
+
+
+def test_after_a_long_stop_nothing_is_given_before_a_pass_has_looked(world: World) -> None:
+    """The address may be another instance's by now, and the database an old copy."""
+    world.idle()
+    world.clock.advance(301)
+    with pytest.raises(PoolExhausted):
+        world.allocator.allocate(ALICE, actor="tester")
+    assert world.prober.probed == []
+
+    world.registry.record_view(PoolView(pool=DEFAULT_POOL, last_pass_at=world.clock.now()))
+
+    assert world.allocator.allocate(ALICE, actor="tester").created
+
+
+def test_where_many_do_not_answer_the_next_ones_are_asked(world: World) -> None:
+    for _ in range(40):
+        world.idle()
+    alive = world.idle()
+    world.prober.ready = {alive}
+    world.clock.advance(60)
+
+    assert world.allocator.allocate(ALICE, actor="tester").allocation.instance == alive
+    assert len(world.prober.probed) == 3
 
 
 def test_what_answered_counts_for_the_next_claim_too(world: World) -> None:

@@ -92,11 +92,12 @@ def test_after_three_that_do_not_become_ready_in_a_row_replacing_slows_down_and_
     pool.clock.advance(300)
     pool.tick(6)
     assert len(first & pool.registry.instances(DEFAULT_POOL).keys()) == 2
+    assert pool.called("terminate") == 3
     assert (pool.limited_by, pool.notices) == (Limit.BOOT_FAILURES, ["boot-failures"])
 
     pool.clock.advance(300)
     pool.tick(6)
-    assert len(first & pool.registry.instances(DEFAULT_POOL).keys()) == 1
+    assert pool.called("terminate") == 4
 
 
 def test_a_new_launch_template_version_that_boots_ends_the_boot_failures(pool: Pool) -> None:

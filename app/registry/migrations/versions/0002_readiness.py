@@ -17,7 +17,12 @@ def upgrade() -> None:
     op.add_column("instances", sa.Column("template", sa.String))
     # What was idle had passed its probe then.
     op.execute("UPDATE instances SET ready_at = state_since WHERE state = 'idle'")
-    op.add_column("pools", sa.Column("boot_failures", sa.Integer, nullable=False, server_default="0"))
-    op.add_column("pools", sa.Column("boot_failed_template", sa.String))
-    op.add_column("pools", sa.Column("boot_failed_instance", sa.String))
-    op.add_column("pools", sa.Column("boot_failed_at", TIME))
+    op.add_column("pools", sa.Column("group_arn", sa.String))
+    op.create_table(
+        "boot_failures",
+        sa.Column("pool", sa.String, primary_key=True),
+        sa.Column("template", sa.String, primary_key=True),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("instance_id", sa.String, nullable=False),
+        sa.Column("failed_at", TIME, nullable=False),
+    )

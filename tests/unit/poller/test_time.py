@@ -1,0 +1,48 @@
+"""The poller and its scheduler know no time but the one they are given: a wall clock may jump."""
+
+from datetime import UTC, datetime, timedelta
+
+from app.poller.steady import SteadyTime
+from tests.fake_clock import Stopwatch
+from tests.fakes import FakeTurn
+from tests.unit.poller.world import World, lasting
+from tests.waiting import until
+
+
+def test_whatever_the_wall_clock_says_the_steady_time_is_the_same() -> None:
+    steady = SteadyTime(Stopwatch())
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    times = [(noon + jump).astimezone(steady) for jump in (timedelta(), timedelta(hours=-1), timedelta(365))]
+
+    assert len(set(times)) == 1
+
+
+class CountedTurn(FakeTurn):
+    """A turn that is taken with each beat, and counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beats = 0
+
+    def take(self) -> bool:
+        self.beats += 1
+        return super().take()
+
+
+def test_no_beat_comes_by_the_wall_clock() -> None:
+    """What stands still with the steady time, while the wall clock runs, cannot be stopped by the latter."""
+    time, turn = Stopwatch(), CountedTurn()
+    world = World(interval=timedelta(seconds=1), time=time, turn=turn)
+    world.poller.start()
+    try:
+        world.passes.until_finished(1)
+        until(lasting(1))
+        assert turn.beats == 1
+
+        time.seconds += 0.25
+        until(lambda: turn.beats == 2)
+        time.seconds += 1
+        world.passes.until_finished(2)
+    finally:
+        world.close()
