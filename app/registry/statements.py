@@ -50,6 +50,8 @@ take_longest_idle_of_the_ready = _take(_idle.where(_found_ready), skip_locked=Tr
 wait_for_longest_idle = _take(_idle, skip_locked=False)
 wait_for_longest_idle_of_the_ready = _take(_idle.where(_found_ready), skip_locked=False)
 """The same, but who is locked at the moment is waited for: a probe may be noted, and nothing taken."""
+any_idle = select(exists(_idle))
+any_idle_of_the_ready = select(exists(_idle.where(_found_ready)))
 
 doubtful_idle = (
     select(instances.c.id, instances.c.address, instances.c.port)

@@ -22,6 +22,9 @@ from app.registry import rows, statements
 POLLER = "poller"
 """The actor of what a pass does by itself."""
 
+PATIENCE = 20
+"""How often a claim waits for an instance that another transaction has locked."""
+
 DEMAND_LASTS = timedelta(seconds=30)
 """How long a project that got nothing counts as waiting; asking again starts it anew."""
 
@@ -49,12 +52,17 @@ def take_longest_idle(
     if ready_since is None:
         wanted = {"of_pool": pool, "now": now}
         take, wait_for = statements.take_longest_idle, statements.wait_for_longest_idle
+        any_left = statements.any_idle
     else:
         wanted = {"of_pool": pool, "ready_since": ready_since, "now": now}
         take = statements.take_longest_idle_of_the_ready
         wait_for = statements.wait_for_longest_idle_of_the_ready
+        any_left = statements.any_idle_of_the_ready
     taken = tx.execute(take, wanted).one_or_none()
-    if taken is None and patient:
+    for _ in range(PATIENCE if patient else 0):
+        # Whom we waited for may be taken by then, and the statement does not look for another one.
+        if taken is not None or not tx.execute(any_left, wanted).scalar_one():
+            break
         taken = tx.execute(wait_for, wanted).one_or_none()
     if taken is None:
         return None

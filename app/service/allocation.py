@@ -52,17 +52,18 @@ class Allocator:
     def _claim(self, project: ProjectId, *, actor: str) -> Claimed:
         now = self._clock.now()
         claim = partial(self._registry.claim, self._pool, project, actor=actor, now=now)
-        since, asked = now - FRESH, set[InstanceId]()
+        since, silent = now - FRESH, set[InstanceId]()
         while self._clock.now() - now <= PATIENCE:
             try:
                 return claim(ready_since=since, last_try=False)
             except Unproved as doubt:
-                candidates = {one: doubt.candidates[one] for one in doubt.candidates.keys() - asked}
+                candidates = {one: doubt.candidates[one] for one in doubt.candidates.keys() - silent}
             if not candidates or not self._looked_lately(now):
                 break
+            # What answered before and is named again is being noted by another claim: it is asked once more.
             ready = self._quick_prober.probe(candidates)
             self._registry.note_probes(ready, candidates.keys() - ready, now=now)
-            asked |= candidates.keys()
+            silent |= candidates.keys() - ready
         return claim(ready_since=since)
 
     def _looked_lately(self, now: datetime) -> bool:

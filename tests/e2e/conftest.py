@@ -42,8 +42,9 @@ def cloud(_pools: tuple[Pool, Pool]) -> Iterator[Aws]:
     yield cloud
     cloud.lift_faults()
     cloud.control("POST", "workers", mode="up")
-    for instance in cloud.members("InService"):
-        cloud.control("POST", f"instances/{instance}/worker", mode="up")
+    for instance, found in cloud.members("InService").items():
+        if found["worker"] not in {None, "up"}:
+            cloud.control("POST", f"instances/{instance}/worker", mode="up")
     cloud.control("PATCH", "group", boot_seconds=cloud.config.boot_seconds)
 
 
