@@ -17,7 +17,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares an expensive fixture in one process, where the suite runs in several."""
     for item in items:
         shares_services = "_pools" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("services" if shares_services else str(item.path)))
+        item.add_marker(
+            pytest.mark.xdist_group(
+                "services" if shares_services else item.path.relative_to(item.config.rootpath).as_posix()
+            )
+        )
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def track(seen: Observation, known: Known, policy: Policy, now: datetime) -> Ite
         if look.id not in known and look.id not in adopted:
             yield Discover(look)
     for instance in known.values():
-        if instance.state is InstanceState.TERMINATED or instance.id in adopted:
+        if instance.state is InstanceState.TERMINATED:
             continue  # what comes back is reported, see oddities
         found = seen.instances.get(instance.id)
         if found is None or found.unlisted:
@@ -106,7 +106,8 @@ def track(seen: Observation, known: Known, policy: Policy, now: datetime) -> Ite
         else:
             if instance.missing_since is not None:
                 yield MarkMissing(instance.id, since=None)
-            yield from _follow(instance, found, now, complete=seen.complete)
+            if instance.id not in adopted:
+                yield from _follow(instance, found, now, complete=seen.complete)
 
 
 def protect(seen: Observation, known: Known) -> Iterator[Protect]:

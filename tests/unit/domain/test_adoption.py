@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.actions import Adopt, Discover, TagAllocation, Terminate, Withdraw
+from app.domain.actions import Adopt, Discover, MarkMissing, TagAllocation, Terminate, Withdraw
 from app.domain.model import InstanceState, Limit, ProjectId
 from tests.builders import NOW, a_group, a_look, an_instance, an_observation
 from tests.unit.domain.pools import ALLOCATED, BOOTING, IDLE, TERMINATING, a_pool, decide
@@ -134,3 +134,12 @@ def test_many_oddities_make_one_warning_a_kind() -> None:
     (notice,) = decide(an_observation(*looks, group=a_group(desired=99)), known).notices
 
     assert "(20 in all)" in notice.detail
+
+
+def test_an_adopted_instance_that_one_look_had_missed_is_found_again() -> None:
+    look = a_look(holder="alice", held_since=EARLIER)
+    known = an_instance(id=look.id, state=BOOTING, missing_since=EARLIER)
+
+    actions = decide(an_observation(look, group=a_group(desired=9)), [known]).actions
+
+    assert actions == (Adopt(look, ALICE, since=EARLIER), MarkMissing(look.id, since=None))
