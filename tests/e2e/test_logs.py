@@ -29,6 +29,8 @@ def test_a_pass_writes_one_line(hourly: Pool) -> None:
         record = hourly.cloud.record
         return len(record("DescribeAutoScalingGroups")) - len(record(SET_DESIRED))
 
+    # The set-up is examined some seconds after the start, and looks as well.
+    until(lambda: hourly.cloud.asked("SetInstanceProtection"), within=30, what="the examination")
     passes, seen = len(hourly.service.passes), looks()
     hourly.service.allocate("causes-passes")
 
