@@ -75,6 +75,7 @@ def _machine(instance: Instance) -> dict[str, Any]:
         "zone": instance.zone,
         "launchedAt": _time(instance.launched_at),
         "stateSince": _time(instance.state_since),
+        "readyAt": None if used else _time(instance.ready_at),
         "allocatedAt": _time(instance.allocated_at) if used else None,
     }
 

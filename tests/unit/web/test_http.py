@@ -204,6 +204,17 @@ def test_status_counts_and_lists(service: Service) -> None:
     assert {one["machineId"], other["machineId"]} == {used, free}
 
 
+def test_status_tells_when_an_idle_instance_was_last_found_ready(service: Service) -> None:
+    def ready_at() -> Any:
+        return service.http.get("/status").get_json()["machines"][0]["readyAt"]
+
+    service.idle()
+    assert ready_at() == "2026-11-22T12:00:00.000Z"
+
+    service.http.get("/my-project")
+    assert ready_at() is None
+
+
 def test_status_tells_what_the_last_pass_learnt(service: Service) -> None:
     service.registry.record_view(
         PoolView(
