@@ -54,6 +54,7 @@ def fill(database: Path, count: int, now: datetime) -> dict[str, str]:
             "state_since": now - timedelta(milliseconds=count - number),
             "address": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
             "port": 8080,
+            "ready_at": now + timedelta(hours=1),  # no poller runs here that would probe them all the time
         }
         for number in range(count)
     ]
