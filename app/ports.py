@@ -203,8 +203,8 @@ class Registry(Protocol):
     ) -> bool:
         """Move an instance to terminating or terminated; an allocation of it ends.
 
-        One that ends without having been ready, by us or by itself, counts as a boot failure. False, and no
-        change, where its state is not `expect` any more.
+        One that we end because it is not ready, or that leaves from service without having been ready, counts
+        as a boot failure. False, and no change, where its state is not `expect` any more.
         """
         ...
 

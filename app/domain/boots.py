@@ -54,7 +54,8 @@ def conclude_boots(
     offered = frozenset(look.id for _, look in found if look.serviceable and look.id in ready)
     rows = {row.template: row for row in failures}
     for one in offered:
-        rows.pop(known[one].template, None)
+        if not _was_ready(known[one]):  # one that comes back proves nothing new
+            rows.pop(known[one].template, None)
     allowed, launching = _allowance(known, policy), _launching(known)
 
     def superseded(template: str | None) -> bool:
@@ -65,7 +66,7 @@ def conclude_boots(
         row = rows.get(instance.template, BootFailures(template=instance.template))
         if look.id in offered and look.address is not None:
             yield MarkIdle(look.id, address=look.address, port=look.port or policy.port)
-        elif unwatched(instance, policy) or not _overdue(instance, look, allowed(instance), now):
+        elif unwatched(instance, look, policy) or not _overdue(instance, look, allowed(instance), now):
             continue
         elif now >= next_replacement(row, policy) or superseded(instance.template):
             reason = EndReason.UNHEALTHY if _was_ready(instance) else EndReason.BOOT_TIMEOUT

@@ -75,32 +75,33 @@ _LAUNCH_CODES = {
 }
 
 
-def absurd(seen: Observation, known: Known, policy: Policy, now: datetime) -> frozenset[InstanceId]:
-    """Name the instances that this look would end for mere absence, if that is too many to believe.
+def mass_absence(seen: Observation, known: Known) -> frozenset[InstanceId]:
+    """Name the instances that a look misses without a trace, if they are too many to vanish at once.
 
-    More than one, and half or more of all: so much does not vanish at once without a trace in EC2, which
-    lists the terminated for about an hour. A look into a wrong region or account would show just that. Where
-    the group's own ARN says that it is the right one, and it stays so for long, it is believed.
+    More than one, and half or more of all that were there when the first of them was missed: EC2 lists the
+    terminated for about an hour. A look into a wrong region or account would show just that.
     """
     if not seen.complete:
         return frozenset()
     ours = [instance for instance in known.values() if instance.state in _LIVING]
     missing = [one for one in ours if (look := seen.instances.get(one.id)) is None or look.unlisted]
-    if len(missing) <= 1 or 2 * len(missing) < len(ours):
-        return frozenset()
-    proved = seen.group.arn is not None and all(
-        one.missing_since is not None and now - one.missing_since >= policy.mass_absence_grace
-        for one in missing
+    began = min((one.missing_since for one in missing if one.missing_since is not None), default=None)
+    there = [one for one in ours if one in missing or began is None or one.state_since < began]
+    many = len(missing) > 1 and 2 * len(missing) >= len(there)
+    return frozenset(one.id for one in missing) if many else frozenset()
+
+
+def absurdity(doubtful: frozenset[InstanceId], *, refused: bool) -> Notice:
+    """Report that many are missing: the look is `refused`, or only not believed for a while."""
+    done = (
+        "The look was refused: are group, region and account right?"
+        if refused
+        else "They are not handed out, and given up if it stays so for ten minutes."
     )
-    return frozenset() if proved else frozenset(one.id for one in missing)
-
-
-def absurdity(doubtful: frozenset[InstanceId]) -> Notice:
-    """Report a look that was refused."""
     return Notice(
         code="absurd-look",
-        detail=f"AWS lists none of {len(doubtful)} instances that we know. Nothing was done: are group, "
-        f"region and account right? If they are really gone, destroy them: {named(doubtful)}.",
+        detail=f"AWS lists none of {len(doubtful)} instances that we know, half of all or more. {done} If "
+        f"they are gone, destroy them: {named(doubtful)}.",
     )
 
 
@@ -111,16 +112,17 @@ def named(instances: Iterable[InstanceId]) -> str:
     return few if len(every) <= _NAMED else f"{few} ... ({len(every)} in all)"
 
 
-def unwatched(instance: Instance, policy: Policy) -> bool:
+def unwatched(instance: Instance, look: SeenInstance | None, policy: Policy) -> bool:
     """Whether an instance was in service for long when we came to know it, and was never ready since.
 
     As after the loss of the database: somebody may be using it whose tag was not written.
     """
     if instance.state is not InstanceState.BOOTING or instance.address is not None:
         return False
+    launched_at = instance.launched_at or (look.launched_at if look is not None else None)
     return (
-        instance.launched_at is not None
-        and instance.state_since - instance.launched_at >= policy.boot_timeout
+        launched_at is not None
+        and instance.state_since - launched_at >= policy.boot_timeout
         and instance.in_service_since is not None
         and instance.in_service_since - instance.state_since < policy.boot_timeout
     )
@@ -147,4 +149,4 @@ def _oddity(  # noqa: PLR0911 - a table of cases
         return "launch-slow"
     if look.power is Power.UNKNOWN:
         return "details-missing" if seen.complete else None
-    return "boot-unwatched" if unwatched(instance, policy) else None
+    return "boot-unwatched" if unwatched(instance, look, policy) else None

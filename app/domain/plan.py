@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.actions import (
     Action,
@@ -20,6 +20,7 @@ from app.domain.adoption import adoptions, disputes
 from app.domain.model import (
     EndReason,
     Instance,
+    InstanceId,
     InstanceState,
     Known,
     Lifecycle,
@@ -29,7 +30,7 @@ from app.domain.model import (
     Power,
     SeenInstance,
 )
-from app.domain.oddities import absurd, absurdity, oddities, setback_notices
+from app.domain.oddities import absurdity, mass_absence, oddities, setback_notices
 from app.domain.setbacks import Setbacks
 from app.domain.sizing import Sizing, resize, size
 
@@ -46,6 +47,8 @@ class Plan:
     actions: tuple[Action, ...]
     sizing: Sizing
     notices: tuple[Notice, ...] = ()
+    refused: bool = False
+    """The look is not to be believed: nothing of it may be kept."""
 
 
 def plan(
@@ -56,25 +59,24 @@ def plan(
     now: datetime,
     *,
     setbacks: Setbacks = NO_SETBACKS,
+    assured: bool = False,
 ) -> Plan:
     """Decide what one pass must do. Same arguments, same plan; a world that stands still soon needs none.
 
-    `known` has the living, and of the terminated those that AWS still lists as members. An absurd look is
-    refused as a whole: nothing that it shows is taken in, and nothing is written.
+    `known` has the living, and of the terminated those that AWS still lists as members. `assured` says that
+    this is surely the group we know. Where it is not, a look that misses half of all is refused as a whole:
+    nothing that it shows is taken in, and nothing is written.
     """
-    sizing = size(seen, known, waiting, policy, setbacks)
-    doubtful = absurd(seen, known, policy, now)
-    if doubtful:
-        unnoted = (one for one in doubtful if known[one].missing_since is None)
+    sizing = size(seen, known, waiting, policy, setbacks, now)
+    doubtful = mass_absence(seen, known)
+    if doubtful and not assured:
         return Plan(
-            actions=tuple(MarkMissing(one, since=now) for one in sorted(unnoted)),
-            sizing=sizing.refused(),
-            notices=(*seen.notices, absurdity(doubtful)),
+            actions=(), sizing=sizing.refused(), notices=(absurdity(doubtful, refused=True),), refused=True
         )
     return Plan(
         actions=(
             *resize(sizing),  # before all that is many: a top-up must not wait, nor its figures grow old
-            *track(seen, known, policy, now),
+            *track(seen, known, doubtful, policy, now),
             *protect(seen, known),
             *finish_terminations(seen, known, policy, now),
             *tag_allocations(seen, known),
@@ -85,12 +87,15 @@ def plan(
             *setback_notices(setbacks, policy),
             *oddities(seen, known, policy, now),
             *disputes(seen, known),
+            *((absurdity(doubtful, refused=False),) if doubtful else ()),
         ),
     )
 
 
-def track(seen: Observation, known: Known, policy: Policy, now: datetime) -> Iterator[Action]:
-    """Bring the registry up to what AWS shows, one instance at a time."""
+def track(
+    seen: Observation, known: Known, doubtful: frozenset[InstanceId], policy: Policy, now: datetime
+) -> Iterator[Action]:
+    """Bring the registry up to what AWS shows, one instance at a time; of the `doubtful`, slowly."""
     adopted = {action.seen.id: action for action in adoptions(seen, known, now)}
     yield from adopted.values()
     for look in seen.staying:
@@ -102,7 +107,8 @@ def track(seen: Observation, known: Known, policy: Policy, now: datetime) -> Ite
         found = seen.instances.get(instance.id)
         if found is None or found.unlisted:
             if seen.complete:
-                yield from _absent(instance, policy, now)
+                grace = policy.mass_absence_grace if instance.id in doubtful else policy.absence_grace
+                yield from _absent(instance, grace, now)
         else:
             if instance.missing_since is not None:
                 yield MarkMissing(instance.id, since=None)
@@ -165,11 +171,16 @@ def _follow(instance: Instance, look: SeenInstance, now: datetime, *, complete: 
         yield Withdraw(instance.id, reason="AWS does not show it in service and running at its address")
 
 
-def _absent(instance: Instance, policy: Policy, now: datetime) -> Iterator[Action]:
-    """One look is not a death certificate: the first notes it, a second one some time later proves it."""
+def _absent(instance: Instance, grace: timedelta, now: datetime) -> Iterator[Action]:
+    """One look is not a death certificate: the first notes it, a second one some time later proves it.
+
+    An idle one is not given until it is seen again.
+    """
     if instance.missing_since is None:
         yield MarkMissing(instance.id, since=now)
-    elif now - instance.missing_since >= policy.absence_grace:
+        if instance.state is InstanceState.IDLE:
+            yield Withdraw(instance.id, reason="a complete look at AWS misses it")
+    elif now - instance.missing_since >= grace:
         yield MarkTerminated(
             instance.id, expect=instance.state, reason=instance.end_reason or EndReason.VANISHED
         )

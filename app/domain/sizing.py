@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from app.domain.actions import RaiseDesired
 from app.domain.model import (
@@ -14,6 +15,7 @@ from app.domain.model import (
     Policy,
     SeenInstance,
 )
+from app.domain.oddities import unwatched
 from app.domain.setbacks import Setbacks
 
 _TO_BE_MENDED = frozenset({Limit.QUOTA, Limit.CONFIGURATION})
@@ -42,7 +44,9 @@ def desired_capacity(*, allocated: int, waiting: int, buffer: int) -> int:
     return allocated + waiting + buffer
 
 
-def size(seen: Observation, known: Known, waiting: int, policy: Policy, setbacks: Setbacks) -> Sizing:
+def size(  # noqa: PLR0917 - the arguments of a plan
+    seen: Observation, known: Known, waiting: int, policy: Policy, setbacks: Setbacks, now: datetime
+) -> Sizing:
     """Compute desired capacity from this look alone; never lower than it is."""
     members = tuple(seen.staying)
     counted = [look for look in members if look.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE}]
@@ -53,6 +57,8 @@ def size(seen: Observation, known: Known, waiting: int, policy: Policy, setbacks
     bounded = wanted if group.max_size is None else min(wanted, group.max_size)
     target = max(bounded, current, group.min_size or 0)
     limited_by = _limit(seen, known, policy, setbacks, wanted=wanted, current=current, coming=len(counted))
+    if limited_by is None and _idle(known) < policy.buffer and _abandoned(known, policy, now):
+        limited_by = Limit.BOOT_FAILURES
     if limited_by in _TO_BE_MENDED and setbacks.launch is not None:
         target = current
     if group.desired is None and target > current and not (seen.complete and _all_protected(counted)):
@@ -112,6 +118,14 @@ def _taken(look: SeenInstance, known: Known) -> bool:
         return False
     return instance.state is InstanceState.TERMINATED or (
         instance.state is InstanceState.ALLOCATED and not _used_by_nobody_known(instance)
+    )
+
+
+def _abandoned(known: Known, policy: Policy, now: datetime) -> bool:
+    """Whether instances take places that never get ready, and that we must not end."""
+    return any(
+        unwatched(one, None, policy) and now - one.state_since >= policy.boot_timeout
+        for one in known.values()
     )
 
 

@@ -324,7 +324,8 @@ def _did_not_get_ready(instance: Instance, reason: EndReason) -> bool:
     """Whether it ended, by us or by itself, without having been ready once, or because it was no longer."""
     if instance.state is not InstanceState.BOOTING:
         return False
-    return reason.unready or (instance.address is None and reason is not EndReason.DESTROYED)
+    died = reason is EndReason.LEFT and instance.in_service_since is not None and instance.address is None
+    return reason.unready or died
 
 
 class _Conflict(RegistryUnavailable):

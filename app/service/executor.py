@@ -61,6 +61,7 @@ class Outcome:
     changed: bool = False
     """Something is different now, so that another pass may have more to do."""
     done: list[Action] = field(default_factory=list)
+    protected: set[InstanceId] = field(default_factory=set)
     failures: dict[Action, CloudError] = field(default_factory=dict)
     put_off: set[type[Action]] = field(default_factory=set)
     """What is left for another pass: nothing may hold this one up by failing again and again."""
@@ -75,7 +76,7 @@ class Outcome:
 
     def has_protected(self, instance: InstanceId) -> bool:
         """Whether an instance is protected since this pass."""
-        return any(isinstance(action, Protect) and instance in action.instances for action in self.done)
+        return instance in self.protected
 
     def limited_by(self, todo: Plan) -> Limit | None:
         """Say what keeps the buffer from being met."""
@@ -104,6 +105,8 @@ class Executor:
         self._permits = permits
         self._desired = desired
         self._clock = clock
+        self._protected: set[InstanceId] = set()
+        """Those that the pass in hand has protected."""
         self._resting: dict[tuple[type[Action], InstanceId], datetime] = {}
 
     def apply(self, actions: Iterable[Action]) -> Outcome:
@@ -127,6 +130,7 @@ class Executor:
                 outcome.done.append(action)
                 if feature is not None:
                     self._permits.grant(feature)
+        outcome.protected, self._protected = self._protected, set()
         return outcome
 
     def _note_failure(self, action: Action, error: CloudError, outcome: Outcome) -> None:
@@ -255,6 +259,8 @@ class Executor:
             failures = [error for one in wanted if (error := self._protect_alone(one)) is not None]
             if failures:
                 raise failures[0] from None
+        else:
+            self._protected.update(wanted)
 
     def _protect_alone(self, instance: InstanceId) -> CloudError | None:
         try:
@@ -262,6 +268,7 @@ class Executor:
         except Unexpected as error:
             self._rest(Protect, instance, error)
             return error
+        self._protected.add(instance)
         return None
 
 

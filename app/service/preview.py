@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.domain.errors import GroupChanged
-from app.domain.model import Known, Observation, Policy
+from app.domain.model import InstanceState, Known, Observation, Policy
 from app.domain.plan import Plan, plan
 from app.domain.setbacks import LaunchFailure, Setbacks
 from app.ports import Clock, Cloud, Registry
@@ -44,6 +44,9 @@ def preview(
         )
     strangers = [look.id for look in seen.instances.values() if look.member and look.id not in known]
     known = {**known, **registry.terminated(strangers)}
-    setbacks = Setbacks(launch=launch_failure(seen), boots=tuple(registry.boot_failures(policy.pool)))
-    todo = plan(seen, known, waiting, policy, clock.now(), setbacks=setbacks)
+    booting = {one.template for one in known.values() if one.state is InstanceState.BOOTING}
+    rows = (row for row in registry.boot_failures(policy.pool) if row.template in booting)
+    setbacks = Setbacks(launch=launch_failure(seen), boots=tuple(rows))
+    assured = before is not None and before == seen.group.arn
+    todo = plan(seen, known, waiting, policy, clock.now(), setbacks=setbacks, assured=assured)
     return Preview(seen=seen, known=known, waiting=waiting, todo=todo)

@@ -35,17 +35,25 @@ class Readiness:
         self._prober = prober
         self._clock = clock
         self._booting: tuple[SeenInstance, ...] = ()
+        self._looked = False
         self._probed: dict[InstanceId, _Probed] = {}
 
     def see(self, booting: Iterable[SeenInstance]) -> None:
         """Take note of the booting instances that AWS has in service, and protected where that can be."""
         self._booting = tuple(booting)
+        self._looked = True
+
+    def see_nothing(self) -> None:
+        """Take note that AWS could not be looked at: nothing that boots is judged meanwhile."""
+        self._booting = ()
 
     def round(self) -> bool:
         """Probe what is booting, and the idle ones whose turn it is; say whether anything changed.
 
         Offers what has become ready, replaces what takes too long, withdraws what stopped answering.
         """
+        if not self._looked:
+            return False  # an address may be another instance's since this process last ran
         started = self._clock.now()
         known = self._registry.instances(self._policy.pool, _PROBED)
         booting = [look for look in self._booting if _is(known.get(look.id), InstanceState.BOOTING)]

@@ -1,5 +1,6 @@
 """One pass: observe, plan, apply. Repeatable at any line: each step says what it expects to find."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import structlog
@@ -17,6 +18,7 @@ from app.domain.model import (
     Policy,
     PoolView,
 )
+from app.domain.oddities import named
 from app.domain.plan import Plan
 from app.ports import Clock, Cloud, EventKind, Registry
 from app.service.desired import DesiredLog
@@ -90,15 +92,19 @@ class Reconciler:
                 launch_failure=self._shortage.failure,
             )
         except CloudError as error:
-            self._readiness.see(())
+            self._readiness.see_nothing()
             return self._failed(error)
+        if now.todo.refused:
+            self._readiness.see_nothing()
+            return self._refused(now.todo)
         self._note_what_others_did(now.seen, now.known)
         outcome = self._executor.apply(now.todo.actions)
-        self._record(now.seen, now.todo, outcome)
         after = self._registry.instances(self._policy.pool)
-        self._readiness.see(
-            look for look in boots(now.seen, after) if look.protected or self._secured(look.id, outcome)
-        )
+        booting = boots(now.seen, after)
+        safe = [look for look in booting if look.protected or self._secured(look.id, outcome)]
+        self._readiness.see(safe)
+        bare = {look.id for look in booting} - {look.id for look in safe}
+        self._record(now.seen, now.todo, outcome, bare)
         self._tell(now, outcome, after)
         learnt = self._shortage.ask()  # a call that nothing waits for
         return PassReport(
@@ -124,10 +130,11 @@ class Reconciler:
         """Whether a member that the look shows without protection may be offered all the same."""
         return not self._permits.granted(Feature.PROTECTION) or outcome.has_protected(instance)
 
-    def _record(self, seen: Observation, todo: Plan, outcome: Outcome) -> None:
+    def _record(self, seen: Observation, todo: Plan, outcome: Outcome, bare: Collection[InstanceId]) -> None:
         now = self._clock.now()
         notices = (
             *todo.notices,
+            *_unprotected(bare),
             *self._desired.notices,
             *self._strays.notices,
             *self._permits.notices,
@@ -149,16 +156,21 @@ class Reconciler:
         """Keep the last view, with its age, and say what is wrong."""
         last = self._registry.view(self._policy.pool)
         standing = (notice for notice in last.notices if not notice.code.startswith("aws-"))
-        self._registry.record_view(
-            replace(
-                last,
-                limited_by=Limit.AWS_ERRORS,
-                notices=(_notice(error), *standing),
-                last_attempt_at=self._clock.now(),
-            )
-        )
+        self._keep(last, (_notice(error), *standing))
         log.warning("pass.failed", pool=self._policy.pool, code=error.code, detail=error.detail)
         return PassReport(failed=True, throttled=throttles(error))
+
+    def _refused(self, todo: Plan) -> PassReport:
+        """Keep the last view, as if AWS could not have been looked at: this look may be of another group."""
+        self._keep(self._registry.view(self._policy.pool), todo.notices)
+        for notice in todo.notices:
+            log.warning("pass.failed", pool=self._policy.pool, code=notice.code, detail=notice.detail)
+        return PassReport(failed=True)
+
+    def _keep(self, last: PoolView, notices: tuple[Notice, ...]) -> None:
+        now = self._clock.now()
+        view = replace(last, limited_by=Limit.AWS_ERRORS, notices=notices, last_attempt_at=now)
+        self._registry.record_view(view)
 
     def _unsettled(self, seen: Observation, after: Known) -> bool:
         """Whether to look again soon. What is stuck for long is no reason: AWS's calls are not for free."""
@@ -189,6 +201,14 @@ class Reconciler:
             limited_by=limited_by.value if limited_by else None,
             actions=len(now.todo.actions),
             failed=len(outcome.failures),
+        )
+
+
+def _unprotected(bare: Collection[InstanceId]) -> Iterator[Notice]:
+    if bare:
+        yield Notice(
+            code="members-unprotected",
+            detail=f"In service, and not protected from scale-in, so not offered yet: {named(bare)}.",
         )
 
 

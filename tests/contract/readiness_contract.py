@@ -151,10 +151,17 @@ class ReadinessContract:
 
         assert [row.count for row in registry.boot_failures(DEFAULT_POOL)] == [1]
 
-    def test_one_that_dies_by_itself_before_it_was_ready_is_a_failure(self, registry: Registry) -> None:
-        end(registry, booting(registry), InstanceState.BOOTING, InstanceState.TERMINATED, EndReason.LEFT)
+    def test_one_that_leaves_from_service_before_it_was_ready_is_a_failure(self, registry: Registry) -> None:
+        instance = booting(registry)
+        registry.mark_in_service(instance, NOW)
+        end(registry, instance, InstanceState.BOOTING, InstanceState.TERMINATED, EndReason.LEFT)
 
         assert [row.count for row in registry.boot_failures(DEFAULT_POOL)] == [1]
+
+    def test_one_that_somebody_ends_while_it_is_launched_is_none(self, registry: Registry) -> None:
+        end(registry, booting(registry), InstanceState.BOOTING, InstanceState.TERMINATED, EndReason.LEFT)
+
+        assert registry.boot_failures(DEFAULT_POOL) == []
 
     def test_what_somebody_destroys_while_it_boots_is_no_failure(self, registry: Registry) -> None:
         registry.destroy(booting(registry), actor="tester", now=NOW)

@@ -19,8 +19,17 @@ def decide(
     waiting: int = 0,
     policy: Policy = POLICY,
     setbacks: Setbacks = NO_SETBACKS,
+    assured: bool = False,
 ) -> Plan:
-    return plan(seen, {instance.id: instance for instance in known}, waiting, policy, NOW, setbacks=setbacks)
+    return plan(
+        seen,
+        {instance.id: instance for instance in known},
+        waiting,
+        policy,
+        NOW,
+        setbacks=setbacks,
+        assured=assured,
+    )
 
 
 def a_pool(*, idle: int = 0, used: int = 0) -> tuple[list[SeenInstance], list[Instance]]:

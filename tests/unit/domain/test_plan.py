@@ -256,26 +256,48 @@ def test_nothing_that_such_a_look_shows_is_taken_in_and_nothing_is_written() -> 
     assert decided.actions == ()
 
 
-def test_when_it_began_is_noted() -> None:
+def test_in_the_group_that_we_know_work_goes_on_and_only_giving_up_takes_longer() -> None:
+    looks, known = a_pool(idle=3, used=3)
+
+    decided = decide(an_observation(*looks[:2], group=a_group(desired=2)), known, assured=True)
+
+    missed = [instance.id for instance in known[2:]]
+    assert {one.instance for one in decided.actions if isinstance(one, MarkMissing)} == set(missed)
+    assert [one.instance for one in decided.actions if isinstance(one, Withdraw)] == [known[2].id]
+    assert RaiseDesired(2, 5) in decided.actions
+    assert [notice.code for notice in decided.notices] == ["absurd-look"]
+
+
+@pytest.mark.parametrize(("minutes", "believed"), [(9, False), (10, True)])
+def test_there_it_is_believed_after_ten_minutes(minutes: int, believed: bool) -> None:
     _, known = a_pool(used=4)
+    group = a_group(desired=9)
 
-    actions = decide(an_observation(group=a_group(desired=9)), known).actions
-
-    assert actions == tuple(MarkMissing(one, since=NOW) for one in sorted(instance.id for instance in known))
-
-
-@pytest.mark.parametrize(
-    ("arn", "minutes", "believed"), [("arn", 9, False), ("arn", 10, True), (None, 60, False)]
-)
-def test_it_is_believed_after_ten_minutes_if_it_is_the_right_group(
-    arn: str | None, minutes: int, believed: bool
-) -> None:
-    _, known = a_pool(used=4)
-    group = a_group(desired=9, arn=arn)
-
-    actions = decide(an_observation(group=group), missing_for(minutes * 60, known)).actions
+    actions = decide(an_observation(group=group), missing_for(minutes * 60, known), assured=True).actions
 
     assert (len([one for one in actions if isinstance(one, MarkTerminated)]) == 4) is believed
+
+
+def test_those_that_came_since_do_not_make_it_look_like_few() -> None:
+    _, known = a_pool(used=4)
+    looks, newcomers = a_pool(idle=20)
+
+    decided = decide(
+        an_observation(*looks, group=a_group(desired=30)), [*missing_for(60, known), *newcomers], assured=True
+    )
+
+    assert not any(isinstance(one, MarkTerminated) for one in decided.actions)
+
+
+def test_an_idle_instance_that_a_look_misses_is_not_given_until_it_is_seen_again() -> None:
+    looks, known = a_pool(idle=5)
+
+    actions = decide(an_observation(*looks[1:], group=a_group(desired=9)), known).actions
+
+    assert actions == (
+        MarkMissing(known[0].id, since=NOW),
+        Withdraw(known[0].id, reason="a complete look at AWS misses it"),
+    )
 
 
 def test_a_member_that_was_taken_for_gone_is_reported_and_made_up_for() -> None:

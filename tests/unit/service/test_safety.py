@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import AboveMax, BudgetSpent, Denied, PoolExhausted, Throttled
+from app.domain.errors import AboveMax, BudgetSpent, CloudUnavailable, Denied, PoolExhausted, Throttled
 from app.domain.finding import Finding, Verdict
 from app.domain.model import DEFAULT_POOL, InstanceState, Limit
 from app.ports import Event, EventKind
@@ -40,6 +40,19 @@ def test_where_protecting_is_denied_the_pool_works_without_and_says_so(pool: Poo
     assert pool.count(IDLE) == 5
     assert pool.called("protect") == 1
     assert pool.notices == ["aws-denied"]
+
+
+def test_one_that_cannot_be_protected_is_not_offered_and_the_others_are(pool: Pool) -> None:
+    pool.cloud.protect_new = False
+    pool.tick(2)
+    stubborn = pool.cloud.members[0]
+    pool.cloud.change(stubborn, raw_lifecycle="a state that AWS protects nothing in")
+
+    pool.tick(10)
+
+    offered = pool.registry.instances(DEFAULT_POOL, {IDLE})
+    assert (len(offered), stubborn in offered) == (4, False)
+    assert "members-unprotected" in pool.notices
 
 
 def test_protection_that_somebody_took_away_is_restored(pool: Pool) -> None:
@@ -114,6 +127,44 @@ def test_an_adopted_instance_can_be_destroyed(pool: Pool) -> None:
     pool.tick(4)
 
     assert used not in pool.cloud.members
+
+
+# Wrong looks
+
+
+def test_a_look_into_another_group_changes_nothing_and_is_not_remembered(pool: Pool) -> None:
+    pool.tick(6)
+    held = pool.claim("alice").allocation
+    pool.tick(4)
+    before, view = pool.registry.instances(DEFAULT_POOL), pool.registry.view(DEFAULT_POOL)
+    right, pool.cloud.arn = pool.cloud.arn, "arn:of:another:account"
+    calls = len(pool.cloud.calls)
+
+    for _ in range(3):
+        pool.tick()
+        pool.clock.advance(600)
+    assert pool.notices == ["aws-group-changed"]
+    assert {name for name, *_ in pool.cloud.calls[calls:]} == {"observe"}
+
+    pool.cloud.arn = right
+    pool.tick(2)
+    assert pool.registry.instances(DEFAULT_POOL).keys() == before.keys()
+    assert pool.claim("alice").allocation == held
+    assert pool.registry.view(DEFAULT_POOL).group == view.group
+
+
+def test_after_a_restart_nothing_idle_is_vouched_for_before_a_look(pool: Pool) -> None:
+    pool.tick(6)
+    pool.clock.advance(3600)
+    pool.restarted()
+    pool.cloud.fail("observe", CloudUnavailable("no answer"))
+
+    pool.tick()
+
+    assert all(
+        one.ready_at is not None and one.ready_at < pool.clock.now() - timedelta(minutes=5)
+        for one in pool.registry.instances(DEFAULT_POOL, {IDLE}).values()
+    )
 
 
 # Leaks
