@@ -165,7 +165,7 @@ class SqlRegistry:
         """See Registry.discover."""
         try:
             with self._exclusively() as tx:
-                steps.add_instance(tx, pool, seen, InstanceState.BOOTING, now)
+                steps.add_instance(tx, pool, seen, now)
         except _Conflict:
             return False
         return True

@@ -178,7 +178,7 @@ def adopt(
     tx.execute(statements.lock_instance, {"instance": seen.id})
     row = tx.execute(statements.one_instance, {"instance": seen.id}).one_or_none()
     if row is None:
-        add_instance(tx, pool, seen, InstanceState.BOOTING, now)
+        add_instance(tx, pool, seen, now)
     state = InstanceState.BOOTING if row is None else InstanceState(row.state)
     if state is InstanceState.ALLOCATED:
         if project is None or row is None or row.project is not None:
@@ -203,14 +203,12 @@ def adopt(
     return True
 
 
-def add_instance(
-    tx: Connection, pool: PoolName, seen: SeenInstance, state: InstanceState, now: datetime
-) -> None:
-    """Take a new member into the registry. The schema refuses an id that was ever known before."""
+def add_instance(tx: Connection, pool: PoolName, seen: SeenInstance, now: datetime) -> None:
+    """Take a new member into the registry, as booting; the schema refuses an id that was known before."""
     values = {
         "id": seen.id,
         "pool": pool,
-        "state": state.value,
+        "state": InstanceState.BOOTING.value,
         "state_since": now,
         "zone": seen.zone,
         "launched_at": seen.launched_at,

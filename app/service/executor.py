@@ -62,6 +62,7 @@ class Outcome:
     """Something is different now, so that another pass may have more to do."""
     done: list[Action] = field(default_factory=list)
     protected: set[InstanceId] = field(default_factory=set)
+    """Those that this pass has protected, which the look before it could not show."""
     failures: dict[Action, CloudError] = field(default_factory=dict)
     put_off: set[type[Action]] = field(default_factory=set)
     """What is left for another pass: nothing may hold this one up by failing again and again."""
@@ -73,10 +74,6 @@ class Outcome:
             throttles(error) and not isinstance(action, TagAllocation)
             for action, error in self.failures.items()
         )
-
-    def has_protected(self, instance: InstanceId) -> bool:
-        """Whether an instance is protected since this pass."""
-        return instance in self.protected
 
     def limited_by(self, todo: Plan) -> Limit | None:
         """Say what keeps the buffer from being met."""

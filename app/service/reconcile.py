@@ -128,7 +128,7 @@ class Reconciler:
 
     def _secured(self, instance: InstanceId, outcome: Outcome) -> bool:
         """Whether a member that the look shows without protection may be offered all the same."""
-        return not self._permits.granted(Feature.PROTECTION) or outcome.has_protected(instance)
+        return not self._permits.granted(Feature.PROTECTION) or instance in outcome.protected
 
     def _record(self, seen: Observation, todo: Plan, outcome: Outcome, bare: Collection[InstanceId]) -> None:
         now = self._clock.now()

@@ -30,8 +30,8 @@ def test_a_dead_page_does_not_open_although_its_health_is_green(serve: Serve) ->
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
 def test_a_redirect_as_code_server_sends_it_is_followed(serve: Serve, status: str) -> None:
-    folder = "/?folder=/root/bolty-worker"
-    site = Site({"/": answering(f"{status} X", "Location: ./?folder=/root/bolty-worker"), folder: OK})
+    folder = "/?folder=/workspace"
+    site = Site({"/": answering(f"{status} X", "Location: ./?folder=/workspace"), folder: OK})
     assert opens(serve(site))
     assert site.asked == ["/", folder]
 
