@@ -17,8 +17,7 @@ except StartRefused as refusal:
 
 bind = settings.bind
 worker_class = "app.web.worker.PatientWorker"  # gthread, but not for ever
-workers = 1
-threads = 8
+threads = settings.threads
 keepalive = 5
 graceful_timeout = 30
 timeout = 60
@@ -48,11 +47,13 @@ def on_starting(server: Any) -> None:
         raise SystemExit(
             "Set the address with ORCHESTRATOR_BIND, not with --bind: what guards the service depends on it."
         )
-    if server.cfg.workers > 1 and settings.poller == "on":
+    if server.cfg.threads != settings.threads:
         raise SystemExit(
-            "One worker process runs the poller; its threads serve concurrently. For more processes, set "
-            "ORCHESTRATOR_POLLER=off and run scheduler.py once."
+            "Set the number of threads with ORCHESTRATOR_THREADS, not with --threads: the connections to the "
+            "database fit them."
         )
+    if server.cfg.preload_app:
+        raise SystemExit("--preload is not supported: connections and threads do not survive the fork.")
     from app import bootstrap  # noqa: PLC0415 - loads everything, which the refusals above need not wait for
 
     try:

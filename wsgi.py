@@ -9,7 +9,7 @@ from app.web import create_app
 try:
     settings = load_settings()
     logs.configure(settings.log_format)
-    services = bootstrap.build(settings)
+    services = bootstrap.build(settings, patient=True)
 except StartRefused as refusal:
     raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
 app = create_app(

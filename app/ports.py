@@ -74,6 +74,8 @@ class EventKind(StrEnum):
     """Desired capacity was written; the reason says from what to what."""
     CAPACITY_MOVED = "capacity.moved"
     """Somebody else wrote desired capacity; the reason says from what to what."""
+    LEADER_ELECTED = "leader.elected"
+    """A replica leads from now on, for all pools: the actor names it, the reason its term."""
     INSTANCE_LEAKED = "instance.leaked"
     """An instance of the group that is no member and that nobody explains: reported, never ended by us."""
 
@@ -251,10 +253,6 @@ class Registry(Protocol):
         """Return the id of the newest event, 0 where there is none: a cheap sign that something happened."""
         ...
 
-    def ping(self) -> None:
-        """Return when the database answers; otherwise raise RegistryUnavailable."""
-        ...
-
 
 class TerminateOutcome(StrEnum):
     """What AWS said to a terminate call that it understood."""
@@ -348,18 +346,78 @@ class Prober(Protocol):
         ...
 
 
-class Turn(Protocol):
-    """Lets one process at a time run passes, of all that share a registry."""
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Leadership in one term: each term has one holder, and a number that no other term ever has."""
 
-    def take(self) -> bool:
-        """Say whether it is this process's turn, and take it if it is free. Cheap; call it before each pass.
+    holder: str
+    """The replica that leads in this term; see Leadership."""
+    term: int
+    since: datetime
+    """When the term began, by the database's clock."""
 
-        Raises RegistryUnavailable where that cannot be known.
+
+class Leases(Protocol):
+    """Whose term it is: one row that all replicas of a registry share, judged by the database's clock.
+
+    Each method may raise RegistryUnavailable, and then it may or may not have had its effect.
+    """
+
+    def take(self, holder: str, ttl: timedelta) -> Lease | None:
+        """Begin a term of `ttl`, unless another holder's term is running: None then. Cheap where it is.
+
+        An end that is proved counts as one: a process of this machine that is gone has no term any more.
         """
         ...
 
-    def give_back(self) -> None:
-        """Let another process have it. The end of a process gives it back, too, however it ends."""
+    def renew(self, lease: Lease, ttl: timedelta) -> bool:
+        """Let the term last `ttl` from now. False where another has begun since: this one is over for good.
+
+        A term that ran out, and that nobody's followed, goes on.
+        """
+        ...
+
+    def holds(self, lease: Lease) -> bool:
+        """Say whether the term is still running."""
+        ...
+
+    def resign(self, lease: Lease) -> None:
+        """End the term now, if it is still running: the next may begin at once."""
+        ...
+
+    def leader(self) -> Lease | None:
+        """Return the running term; None while nobody leads."""
+        ...
+
+
+class Mandate(Protocol):
+    """The right to lead in one term, as the passes of that term see it."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nobody else can lead yet. Costs nothing: to be asked before each step."""
+        ...
+
+    def confirm(self) -> None:
+        """Return where a change to AWS may begin now: nobody else can lead before it has ended.
+
+        Raises NotLeading otherwise, and RegistryUnavailable where the database cannot be asked.
+        """
+        ...
+
+
+class Bell(Protocol):
+    """Carries word from any replica to the one that leads: there is something to do."""
+
+    def ring(self) -> None:
+        """Send word. Returns at once and never raises; many calls make one."""
+        ...
+
+    def rang(self) -> bool:
+        """Say whether word came, or the registry shows news, since this was last asked. Cheap.
+
+        Raises RegistryUnavailable.
+        """
         ...
 
 

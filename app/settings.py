@@ -74,8 +74,10 @@ class Settings(BaseSettings):
     """Reserved for releasing unused allocations; this version never does, and takes only 0"""
     pools_file: str | None = None
     """Reserved for several pools; this version serves one, and takes none"""
+    threads: Annotated[int, Field(ge=1, le=64)] = 8
+    """Requests that one worker process serves at once; its connections to the database fit them"""
     poller: Literal["on", "off"] = "on"
-    """`off`: this process serves HTTP only, and `scheduler.py` runs elsewhere"""
+    """`off`: this process serves HTTP only and never leads; another one runs the poller"""
     auth: Literal["auto", "on", "off"] = "auto"
     """`auto`: open on a loopback bind without a token, else the token is needed; `on`; `off`: open"""
     admin_token: SecretStr | None = None

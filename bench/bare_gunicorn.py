@@ -6,7 +6,6 @@ _service = run_path("gunicorn.conf.py")
 
 bind = _service["bind"]
 worker_class = _service["worker_class"]
-workers = _service["workers"]
 threads = _service["threads"]
 keepalive = _service["keepalive"]
 timeout = _service["timeout"]

@@ -5,14 +5,17 @@ some tens of microseconds a request, where a load generator with a scripting eng
 It needs nothing but the standard library, so that `make bench` runs wherever the service does.
 """
 
+import itertools
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from selectors import EVENT_READ, SelectSelector
 from typing import Self
 
+Ports = Sequence[int]
+"""The servers that share the load, evenly: each gets every so many-th connection."""
 OK = b"HTTP/1.1 200 "
 PATIENCE = 10.0
 """Seconds without any answer after which the server counts as stuck."""
@@ -27,6 +30,14 @@ class Sample:
     """CPU time that the load itself took: it must stay far below `seconds`."""
     latencies: list[float] = field(default_factory=list)
     """Seconds from the moment a request was due to the end of its answer."""
+
+    def __add__(self, other: "Sample") -> "Sample":
+        """Take two stretches for one."""
+        return Sample(
+            self.seconds + other.seconds,
+            self.generator_seconds + other.generator_seconds,
+            self.latencies + other.latencies,
+        )
 
     @property
     def rate(self) -> float:
@@ -66,9 +77,9 @@ class Connection:
         return time.perf_counter() - self._due
 
 
-def closed(port: int, paths: Iterator[str], *, connections: int, seconds: float) -> Sample:
-    """Ask on every connection again as soon as it has its answer: how much can the server do?"""
-    with _Load(port, connections) as load:
+def closed(ports: Ports, paths: Iterator[str], *, connections: int, seconds: float) -> Sample:
+    """Ask on every connection again as soon as it has its answer: how much can the servers do?"""
+    with _Load(ports, connections) as load:
         start = time.perf_counter()
         for connection in load.take_all():
             connection.ask(next(paths), start)
@@ -78,12 +89,12 @@ def closed(port: int, paths: Iterator[str], *, connections: int, seconds: float)
         return load.finish(start)
 
 
-def constant(port: int, paths: Iterator[str], *, connections: int, seconds: float, rate: float) -> Sample:
+def constant(ports: Ports, paths: Iterator[str], *, connections: int, seconds: float, rate: float) -> Sample:
     """Ask at a constant rate, whatever the server does: how long does a caller wait?
 
     A request that finds no free connection waits for one, and that wait counts: nothing is left out.
     """
-    with _Load(port, connections) as load:
+    with _Load(ports, connections) as load:
         start = time.perf_counter()
         dues = deque(start + number / rate for number in range(int(seconds * rate)))
         free = deque(load.take_all())
@@ -99,8 +110,8 @@ def constant(port: int, paths: Iterator[str], *, connections: int, seconds: floa
 class _Load:
     """Some connections, and what came back on them."""
 
-    def __init__(self, port: int, connections: int) -> None:
-        self._all = [Connection(port) for _ in range(connections)]
+    def __init__(self, ports: Ports, connections: int) -> None:
+        self._all = [Connection(port) for port in itertools.islice(itertools.cycle(ports), connections)]
         self._selector = SelectSelector()  # epoll would round each wait up to a millisecond
         self._sample = Sample()
         self._cpu = time.process_time()

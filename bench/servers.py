@@ -7,9 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import insert, text
 
@@ -19,33 +18,51 @@ from app.registry.schema import instances
 
 START_WITHIN = 30.0
 
+_KEPT = {
+    "sqlite": {
+        "version": "SELECT sqlite_version()",
+        "journal_mode": "PRAGMA journal_mode",
+        "synchronous": "SELECT 'FULL' FROM pragma_synchronous WHERE synchronous = 2",
+    },
+    "postgresql": {
+        "version": "SHOW server_version",
+        "fsync": "SHOW fsync",
+        "synchronous_commit": "SHOW synchronous_commit",
+    },
+}
+"""What each database is asked about itself."""
+
 
 @contextmanager
-def service(port: int, database: Path) -> Iterator[None]:
-    """Run the service as `make serve` does, without a poller, without a token, its log thrown away."""
+def services(count: int, database: str) -> Iterator[tuple[int, ...]]:
+    """Run replicas as `make serve` does, without a poller, without a token, their log thrown away.
+
+    Yields their ports.
+    """
     settings = {
-        "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{database}",
+        "ORCHESTRATOR_DATABASE_URL": database,
         "ORCHESTRATOR_POLLER": "off",
         "ORCHESTRATOR_AUTH": "off",
         "ORCHESTRATOR_LOG_FORMAT": "json",
     }
-    with _gunicorn(port, "wsgi:app", **settings):
-        yield
+    with _several(count, "wsgi:app", **settings) as ports:
+        yield ports
 
 
 @contextmanager
-def yardstick(port: int) -> Iterator[None]:
-    """Run the bare route under the same gunicorn."""
-    with _gunicorn(port, "--config", "bench/bare_gunicorn.py", "--log-level", "warning", "bench.bare:app"):
-        yield
+def yardsticks(count: int) -> Iterator[tuple[int, ...]]:
+    """Run the bare route under the same gunicorn; yields the ports."""
+    bare = ("--config", "bench/bare_gunicorn.py", "--log-level", "warning", "bench.bare:app")
+    with _several(count, *bare) as ports:
+        yield ports
 
 
-def fill(database: Path, count: int, now: datetime) -> dict[str, str]:
+def fill(database: str, count: int, now: datetime) -> dict[str, str]:
     """Make a registry with so many idle instances, each idle since a moment of its own.
 
-    Returns how the database keeps its promises: journal mode and synchronous.
+    Returns what the database is, and how it keeps its promises.
     """
-    engine = open_database(f"sqlite:///{database}")
+    engine = open_database(database)
     rows = [
         {
             "id": f"i-{hashlib.sha256(str(number).encode()).hexdigest()[:17]}",
@@ -60,11 +77,12 @@ def fill(database: Path, count: int, now: datetime) -> dict[str, str]:
     ]
     with engine.begin() as connection:
         connection.execute(insert(instances), rows)
+        if engine.name == "postgresql":
+            connection.execute(text("ANALYZE"))  # which it does by itself, a minute later
     with engine.connect() as connection:
-        journal = connection.execute(text("PRAGMA journal_mode")).scalar_one()
-        synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
+        kept = {name: connection.execute(text(ask)).scalar_one() for name, ask in _KEPT[engine.name].items()}
     engine.dispose()
-    return {"journal_mode": str(journal), "synchronous": {2: "FULL"}.get(synchronous, str(synchronous))}
+    return {name: str(value) for name, value in kept.items()}
 
 
 def free_port() -> int:
@@ -76,6 +94,15 @@ def free_port() -> int:
 
 
 @contextmanager
+def _several(count: int, *arguments: str, **settings: str) -> Iterator[tuple[int, ...]]:
+    ports = tuple(free_port() for _ in range(count))
+    with ExitStack() as all_of_them:
+        for port in ports:
+            all_of_them.enter_context(_gunicorn(port, *arguments, **settings))
+        yield ports
+
+
+@contextmanager
 def _gunicorn(port: int, *arguments: str, **settings: str) -> Iterator[None]:
     environment = {
         name: value
@@ -84,7 +111,7 @@ def _gunicorn(port: int, *arguments: str, **settings: str) -> Iterator[None]:
     }
     environment |= {"ORCHESTRATOR_ENV_FILE": "", "ORCHESTRATOR_BIND": f"127.0.0.1:{port}", **settings}
     server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", *arguments],
+        [sys.executable, "-m", "gunicorn", "--workers", "1", *arguments],
         env=environment,
         stdout=subprocess.DEVNULL,
     )

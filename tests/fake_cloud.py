@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from app.domain.errors import AboveMax, AlreadyTagged, CloudError, GroupMissing, Unexpected
+from app.domain.errors import AboveMax, AlreadyTagged, GroupMissing, OrchestratorError, Unexpected
 from app.domain.model import Group, InstanceId, Lifecycle, Limit, Observation, Power, ProjectId, SeenInstance
 from app.domain.setbacks import LaunchFailure
 from app.ports import TerminateOutcome
@@ -18,7 +18,7 @@ from tests.fake_clock import FakeClock
 
 @dataclass(frozen=True)
 class _Failure:
-    error: CloudError
+    error: OrchestratorError
     after_effect: bool
 
 
@@ -252,7 +252,9 @@ class FakeCloud:
             self.desired = desired
             self._settle()
 
-    def fail(self, operation: str, error: CloudError, *, after_effect: bool = False, times: int = 1) -> None:
+    def fail(
+        self, operation: str, error: OrchestratorError, *, after_effect: bool = False, times: int = 1
+    ) -> None:
         """Let the next calls of one port method fail, before anything happened or after everything did."""
         self._failures[operation].extend([_Failure(error, after_effect)] * times)
 

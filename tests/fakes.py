@@ -6,8 +6,18 @@ from app.domain.finding import Finding
 from app.domain.model import InstanceId
 from tests.fake_clock import FakeClock
 from tests.fake_cloud import FakeCloud
+from tests.fake_leases import FakeBell, FakeLeases, FakeMandate
 
-__all__ = ["FakeClock", "FakeCloud", "FakePreflight", "FakeProber", "FakeTurn", "FakeWaker"]
+__all__ = [
+    "FakeBell",
+    "FakeClock",
+    "FakeCloud",
+    "FakeLeases",
+    "FakeMandate",
+    "FakePreflight",
+    "FakeProber",
+    "FakeWaker",
+]
 
 
 class FakePreflight:
@@ -30,19 +40,6 @@ class FakeWaker:
 
     def wake(self) -> None:
         self.wakes += 1
-
-
-class FakeTurn:
-    """Is always free for the one who asks."""
-
-    def __init__(self) -> None:
-        self.free = True
-
-    def take(self) -> bool:
-        return self.free
-
-    def give_back(self) -> None:
-        self.free = True
 
 
 class FakeProber:

@@ -41,14 +41,16 @@ class Connection:
 
     Clients are made at first use, because neither they nor their sockets survive a fork, and are then shared
     by all threads. A session is made anew after AWS refused our credentials, so that rotated ones are found
-    without a restart. `read_timeout` is in seconds and counts for each attempt; connecting is given two.
+    without a restart. An attempt to read is given `read_timeout` seconds, a change half of it, because a
+    leader must know when its change is over; connecting is given two.
 
     Reads are tried three times in all, with botocore's standard backoff. Changes are tried once: a second
     attempt after a lost answer would hide that the first one was carried out.
 
     Each service has one budget for all that is done over this connection: where it is used up, a call raises
     Throttled and is not made. Where AWS itself throttles a call, the budget of that service begins anew from
-    nothing. `clock` returns seconds that never jump.
+    nothing. `clock` returns seconds that never jump. `agent` stands in the User-Agent of each call, and so in
+    CloudTrail.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Connection:
         keys: StaticKeys | None = None,
         endpoint_url: str | None = None,
         read_timeout: float = 10.0,
+        agent: str = "ec2-orchestrator",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.region = region
         self._keys = keys
         self._endpoint_url = endpoint_url
         self._read_timeout = read_timeout
+        self._agent = agent
         self._lock = Lock()
         self._session: Session | None = None
         self._clients: dict[int, Clients] = {}
@@ -117,10 +121,10 @@ class Connection:
     def _new_clients(self, session: Session, attempts: int) -> Clients:
         config = Config(
             connect_timeout=2,
-            read_timeout=self._read_timeout,
+            read_timeout=self._read_timeout if attempts > 1 else self._read_timeout / 2,
             retries={"mode": "standard", "total_max_attempts": attempts},
             tcp_keepalive=True,
-            user_agent_extra="ec2-orchestrator",
+            user_agent_extra=self._agent,
         )
         clients = Clients(
             autoscaling=session.client("autoscaling", config=config, endpoint_url=self._endpoint_url),

@@ -40,6 +40,7 @@ from app.domain.errors import (
     Contention,
     Denied,
     GroupMissing,
+    OrchestratorError,
     OutcomeUnknown,
     Throttled,
     Unexpected,
@@ -151,13 +152,13 @@ _LONGEST_MESSAGE = 300
 
 @contextmanager
 def translated(action: str, *, change: bool) -> Iterator[None]:
-    """Let nothing but a CloudError out of the block; `action` names the AWS action for the operator.
+    """Let no exception of boto3 or botocore out of the block; `action` names the AWS action for the operator.
 
     For a `change`, an answer that was lost is OutcomeUnknown; for a read it is CloudUnavailable.
     """
     try:
         yield
-    except CloudError:
+    except OrchestratorError:  # ours already, or from the one who was asked whether to change anything
         raise
     except Exception as error:
         raise cloud_error(error, action, change=change) from error

@@ -1,10 +1,11 @@
 """AwsCloud: the Cloud port over boto3, bound to one Auto Scaling group."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from app.aws import activities, notices, translate
-from app.aws.connection import Connection
+from app.aws.connection import Clients, Connection
 from app.aws.details import Details
 from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone
 from app.aws.roster import RosterReader
@@ -23,11 +24,21 @@ class AwsCloud:
 
     At rest a look costs one call (DescribeAutoScalingGroups), and one more while a member is on its way in or
     out, while there is a stray, and at each sweep. Raising desired capacity and tagging cost two calls each:
-    they read what they are about to write over. Nothing but CloudError is raised.
+    they read what they are about to write over. Nothing but CloudError is raised, and what `confirm` raises:
+    it is called right before each change, and returns where the change may be made.
     """
 
-    def __init__(self, connection: Connection, *, group: str, address: AddressKind, clock: Clock) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        group: str,
+        address: AddressKind,
+        clock: Clock,
+        confirm: Callable[[], None],
+    ) -> None:
         self._aws = connection
+        self._confirm = confirm
         self._group = group
         self._address = address
         self._clock = clock
@@ -81,7 +92,7 @@ class AwsCloud:
         desired = self._roster.desired()
         if desired is not None and desired >= target:
             return False
-        with self._aws.changing("autoscaling:SetDesiredCapacity", urgent=True) as clients:
+        with self._changing("autoscaling:SetDesiredCapacity", urgent=True) as clients:
             clients.autoscaling.set_desired_capacity(
                 AutoScalingGroupName=self._group, DesiredCapacity=target, HonorCooldown=False
             )
@@ -111,7 +122,7 @@ class AwsCloud:
         """Protect members from scale-in, all or none; at most 50 in a call. See the port."""
         if not instances:
             return
-        with self._aws.changing("autoscaling:SetInstanceProtection") as clients:
+        with self._changing("autoscaling:SetInstanceProtection") as clients:
             clients.autoscaling.set_instance_protection(
                 AutoScalingGroupName=self._group, InstanceIds=sorted(instances), ProtectedFromScaleIn=True
             )
@@ -141,7 +152,7 @@ class AwsCloud:
         try:
             if told is not None and told.holder not in {None, project}:
                 raise AlreadyTagged(f"'{told.holder}' is on {instance} by now: '{project}' is not written.")
-            with self._aws.changing("ec2:CreateTags") as clients:
+            with self._changing("ec2:CreateTags") as clients:
                 clients.ec2.create_tags(
                     Resources=[instance],
                     Tags=[
@@ -152,8 +163,14 @@ class AwsCloud:
         finally:
             self._details.outdate(instance)
 
+    @contextmanager
+    def _changing(self, action: str, *, urgent: bool = False) -> Iterator[Clients]:
+        with self._aws.changing(action, urgent=urgent) as clients:
+            self._confirm()  # last: only the call itself comes after it
+            yield clients
+
     def _end(self, instance: InstanceId, *, decrement: bool) -> None:
-        with self._aws.changing("autoscaling:TerminateInstanceInAutoScalingGroup") as clients:
+        with self._changing("autoscaling:TerminateInstanceInAutoScalingGroup") as clients:
             clients.autoscaling.terminate_instance_in_auto_scaling_group(
                 InstanceId=instance, ShouldDecrementDesiredCapacity=decrement
             )

@@ -13,6 +13,7 @@
     │   ├── SettingsInvalid
     │   └── RegistryUnusable
     ├── RegistryUnavailable
+    ├── NotLeading
     └── CloudError                      AWS did not do what was asked
         ├── Throttled
         │   └── BudgetSpent             by us, before AWS does it
@@ -124,6 +125,12 @@ class RegistryUnavailable(OrchestratorError):
     """The database does not answer."""
 
     code = "registry-unavailable"
+
+
+class NotLeading(OrchestratorError):
+    """This replica does not lead, or not surely enough to change anything."""
+
+    code = "not-leading"
 
 
 class CloudError(OrchestratorError):

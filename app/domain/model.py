@@ -116,8 +116,12 @@ class EndReason(StrEnum):
 
     @property
     def ours(self) -> bool:
-        """Whether we decided it. Only then may we ask AWS to terminate the instance."""
-        return self in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT, EndReason.UNHEALTHY}
+        """Whether we decided it. Only then may we ask AWS to terminate the instance.
+
+        So is a reason that only a newer version knows: what it decided must not run on for ever, and an
+        instance that it found to be going is not called for while it goes.
+        """
+        return self not in {EndReason.LEFT, EndReason.VANISHED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

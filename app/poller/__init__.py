@@ -1,5 +1,5 @@
 """When passes run, and what runs beside them: the only APScheduler of the service."""
 
-from app.poller.poller import Poller
+from app.poller.poller import Jobs, Poller
 
-__all__ = ["Poller"]
+__all__ = ["Jobs", "Poller"]

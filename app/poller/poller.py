@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
 
@@ -9,10 +10,11 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from app.domain.errors import RegistryUnavailable
+from app.domain.errors import NotLeading, RegistryUnavailable
 from app.poller.aside import Aside
 from app.poller.steady import Every, SteadyTime
-from app.ports import Turn
+from app.ports import Bell, Mandate
+from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
 
 log = structlog.get_logger()
@@ -28,6 +30,8 @@ PROBE = 1.0
 """How often instances are probed; where one hangs, the next round waits for it."""
 EXAMINE = 5.0
 """How often to ask whether the set-up is to be examined."""
+KEEP = 0.5
+"""How often to see to leadership: how long a free term stands free, at most."""
 PAUSE = 10.0
 """The time between two passes that could not look at AWS, unless the interval is shorter; it doubles with
 each pass that AWS throttled."""
@@ -39,8 +43,20 @@ GRACE = 1.0
 """How long the end waits for a probe, and for an examination."""
 
 
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What a leader does in one term."""
+
+    tick: Callable[[], PassReport]
+    """A pass. May raise RegistryUnavailable or NotLeading."""
+    probe: Callable[[], bool]
+    """Ask the instances; true where a pass may find news then."""
+    examine: Callable[[], bool]
+    """Look at the set-up, if it is time to; true as with `probe`."""
+
+
 class Poller:
-    """Runs passes: at an interval, soon after `wake`, and again while there is more to do.
+    """Runs passes while this replica leads: at an interval, soon after `wake`, and while there is more to do.
 
     One job beats all the time and runs a pass when one is due; whoever wants a pass only moves the time it is
     due. So nobody touches APScheduler from outside, a wish during a pass is kept for after it, and a job that
@@ -51,25 +67,21 @@ class Poller:
 
     def __init__(
         self,
-        tick: Callable[[], PassReport],
-        probe: Callable[[], bool],
-        examine: Callable[[], bool],
-        newest_event: Callable[[], int],
+        jobs: Callable[[Mandate], Jobs],
         *,
-        turn: Turn,
+        leadership: Leadership,
+        bell: Bell,
         interval: timedelta,
         monotonic: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
-        """Take three jobs: `tick`, a pass; `probe` and `examine`, which say whether a pass may find news.
+        """Take `jobs`, which makes those of one term.
 
         `monotonic` returns seconds that never jump, `chance` a random number from 0 up to 1.
         """
-        self._tick = tick
-        self._probe = probe
-        self._examine = examine
-        self._newest_event = newest_event
-        self._turn = turn
+        self._new_jobs = jobs
+        self._leadership = leadership
+        self._bell = bell
         self._interval = interval.total_seconds()
         self._monotonic = monotonic
         self._chance = chance
@@ -77,8 +89,7 @@ class Poller:
         self._due_at = self._not_before = monotonic()
         self._started_at = self._due_at - GAP
         self._throttled = 0
-        self._on_turn = False
-        self._seen_event = 0
+        self._term: tuple[Mandate, Jobs] | None = None
         self._scheduler: BackgroundScheduler | None = None
 
     def start(self) -> None:
@@ -88,6 +99,7 @@ class Poller:
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
             executors={"default": ThreadPoolExecutor(1), "aside": Aside(GRACE)},
         )
+        scheduler.add_job(self._keep, Every(KEEP), id="leadership", executor="aside")
         scheduler.add_job(self._beat, Every(BEAT), id="pass")
         scheduler.add_job(self._probe_all, Every(PROBE), id="probes", executor="aside")
         scheduler.add_job(self._examine_all, Every(EXAMINE), id="examination", executor="aside")
@@ -102,37 +114,62 @@ class Poller:
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=True)
             self._scheduler = None
-        self._turn.give_back()
+        self._leadership.resign()
 
     def wake(self) -> None:
-        """See Waker.wake. Where this process runs no passes, the one that does will notice by itself."""
+        """See Waker.wake. Where this replica does not lead, the one that does gets word."""
+        if self._leadership.mandate is None:
+            self._bell.ring()
+        else:
+            self._want_one()
+
+    def _want_one(self) -> None:
         with self._lock:
             self._due_at = min(self._due_at, self._started_at + GAP)
+
+    def _keep(self) -> None:
+        try:
+            self._leadership.keep()
+        except Exception:
+            log.exception("leadership.crashed")
 
     def _beat(self) -> None:
         begun = False
         try:
-            self._on_turn = self._turn.take()
-            if not self._on_turn:
+            jobs = self._jobs()
+            if jobs is None:
                 return
-            newest = self._newest_event()
-            if newest > self._seen_event:  # this process has woken us already, another one has not
-                self.wake()
+            if self._bell.rang():
+                self._want_one()
             if not self._is_due():
                 return
             begun = True
-            self._seen_event = newest
-            report = self._tick()
+            report = jobs.tick()
         except RegistryUnavailable as error:
             if begun or self._is_due():  # not both: what was asked for during this pass is still to come
                 log.error("pass.failed", code=error.code, detail=error.detail)  # noqa: TRY400 - no bug of ours
                 self._retry()
+        except NotLeading as error:
+            log.warning("pass.abandoned", detail=error.detail)
+            self._retry()
         except Exception:
             if begun or self._is_due():
                 log.exception("pass.crashed")
                 self._retry()
         else:
             self._follow(report)
+
+    def _jobs(self) -> Jobs | None:
+        """Return the jobs of this replica's term, new ones for a new term; None while it does not lead."""
+        mandate = self._leadership.mandate
+        if mandate is None:
+            return None
+        if self._term is None or self._term[0] is not mandate:
+            self._term = mandate, self._new_jobs(mandate)
+            with self._lock:
+                self._due_at = self._not_before = self._monotonic()
+                self._throttled = 0
+        return self._term[1]
 
     def _is_due(self) -> bool:
         """Whether to run a pass now; if so, the next one is due an interval later, or when somebody asks."""
@@ -172,18 +209,19 @@ class Poller:
 
     def _probe_all(self) -> None:
         try:
-            self._run_beside(self._probe)
+            self._run_beside(lambda jobs: jobs.probe())
         except Exception:
             log.exception("probes.crashed")
 
     def _examine_all(self) -> None:
         try:
-            self._run_beside(self._examine)
+            self._run_beside(lambda jobs: jobs.examine())
         except Exception:
             log.exception("examination.crashed")
 
-    def _run_beside(self, job: Callable[[], bool]) -> None:
-        """Run a job beside the passes if it is our turn, and a pass soon where the job brought news."""
+    def _run_beside(self, run: Callable[[Jobs], bool]) -> None:
+        """Run a job beside the passes while this replica leads, and a pass soon where it brought news."""
+        term = self._term
         with suppress(RegistryUnavailable):  # the pass reports it
-            if self._on_turn and job():
-                self.wake()
+            if term is not None and term[0].trusted and run(term[1]):
+                self._want_one()

@@ -1,47 +1,72 @@
 """Opening the database: connections that keep what they promised, and the newest schema."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from app.domain.errors import RegistryUnusable
+from app.registry.postgresql import LIMITS, Limits, postgresql
+from app.registry.versions import outdated, revision, try_to_write, upgrade
 
 EXCLUSIVE = "exclusive"
 """Execution option: the transaction takes SQLite's write lock when it begins."""
 
-_MIGRATIONS = Path(__file__).with_name("migrations")
-_MIGRATION_LOCK = 7_305_411_823  # any number, but always this one: replicas that start at once queue on it
 
-_ALEMBIC = Lock()
-"""Alembic keeps its context in its module: two threads that migrate at once would swap their connections."""
+def open_database(
+    url: str, *, connections: int = 20, patient: bool = False, limits: Limits = LIMITS
+) -> Engine:
+    """Connect, and bring the schema up to date. The limits are PostgreSQL's.
 
-
-def open_database(url: str, *, connections: int = 20) -> Engine:
-    """Connect, and bring the schema up to date.
-
-    Raises RegistryUnusable, in one sentence, where that cannot be done; the database is then as it was.
+    Raises RegistryUnusable, in one sentence, where that cannot be done; the database is then as it was. Where
+    it does not answer, or cannot be written just now, the `patient` get their engine all the same: each use
+    of it fails with SQLAlchemyError until the database is back, and has been brought up to date.
     """
     where = parsed(url)
-    if where.get_backend_name() == "sqlite":
-        engine = _sqlite(where, connections)
-    else:
-        engine = _postgresql(where, connections)
+    engine = _engine(where, limits, pool_size=connections, max_overflow=0)
     name = where.render_as_string(hide_password=True)
     try:
-        with engine.execution_options(**{EXCLUSIVE: True}).begin() as connection:
-            _migrate(connection, name)
+        _prepare(where, name, limits)
     except SQLAlchemyError as error:
-        raise RegistryUnusable(
-            f"The database {name} cannot be opened for writing: {reason(error)}."
-        ) from error
-    finally:
-        engine.dispose()  # no connection may be carried into a fork
+        if not patient:
+            raise RegistryUnusable(
+                f"The database {name} cannot be opened for writing: {reason(error)}."
+            ) from error
+        _postpone(engine, lambda: _prepare(where, name, limits))
     return engine
+
+
+def _prepare(where: URL, name: str, limits: Limits) -> None:
+    """Bring the schema up to date, on connections of its own: none may be carried into a fork."""
+    with _engine(where, limits, poolclass=NullPool).execution_options(**{EXCLUSIVE: True}).begin() as look:
+        missing = outdated(revision(look, name))
+        if not missing:
+            # Find out now, not at the first claim, that we may not write.
+            try_to_write(look)
+    if missing:
+        unhurried = _engine(where, limits.without_hurry(), poolclass=NullPool)
+        with unhurried.execution_options(**{EXCLUSIVE: True}).begin() as connection:
+            upgrade(connection, name)
+
+
+def _postpone(engine: Engine, prepare: Callable[[], None]) -> None:
+    """Have the engine lend no connection before the database is prepared."""
+    prepared = False
+
+    @event.listens_for(engine, "connect")
+    def _connected(_connection: Any, _record: Any) -> None:
+        nonlocal prepared
+        if prepared:
+            return
+        try:
+            prepare()
+        except RegistryUnusable as error:  # the start is over: it is a request now that cannot be served
+            raise SQLAlchemyError(error.detail) from error
+        prepared = True
 
 
 def parsed(url: str) -> URL:
@@ -63,7 +88,13 @@ def parsed(url: str) -> URL:
     return where
 
 
-def _sqlite(url: URL, connections: int) -> Engine:
+def _engine(where: URL, limits: Limits, **pool: Any) -> Engine:
+    if where.get_backend_name() == "sqlite":
+        return _sqlite(where, **pool)
+    return postgresql(where, limits, **pool)
+
+
+def _sqlite(url: URL, **pool: Any) -> Engine:
     if url.database is not None and not url.database.startswith("file:"):
         try:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +102,7 @@ def _sqlite(url: URL, connections: int) -> Engine:
             raise RegistryUnusable(
                 f"The folder of {url.database} cannot be made: {error.strerror}."
             ) from error
-    engine = create_engine(url, pool_size=connections, max_overflow=0, connect_args={"timeout": 5.0})
+    engine = create_engine(url, connect_args={"timeout": 5.0}, **pool)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
@@ -93,70 +124,6 @@ def _sqlite(url: URL, connections: int) -> Engine:
             raise OperationalError(begin, None, error) from error
 
     return engine
-
-
-def _postgresql(url: URL, connections: int) -> Engine:
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": 5,
-            "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC",
-        },
-    )
-
-
-def _migrate(connection: Connection, name: str) -> None:
-    """Run what is missing, in this one transaction: all of it, or nothing."""
-    if connection.dialect.name == "postgresql":
-        # A migration may take its time, and others wait for it: the limits are for claims.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    current = revision(connection, name)
-    if current != revisions()[-1]:
-        _upgrade(connection)
-    # Nothing to migrate, nothing written: find out now, not at the first claim, that we may not write.
-    connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
-
-
-def revision(connection: Connection, name: str) -> str | None:
-    """Name the schema's version; None where the database is empty. Refuse what this version cannot read."""
-    tables = inspect(connection).get_table_names()
-    if "alembic_version" not in tables:
-        if tables:
-            raise RegistryUnusable(
-                f"The database {name} holds the tables of another program: name one of our own."
-            )
-        return None
-    current: str | None = connection.execute(
-        text("SELECT version_num FROM alembic_version")
-    ).scalar_one_or_none()
-    if current is not None and current not in revisions():
-        raise RegistryUnusable(
-            f"The database {name} is from a newer version of this service (schema {current}): "
-            "run that version. Nothing was changed."
-        )
-    return current
-
-
-def revisions() -> tuple[str, ...]:
-    """Name the schema's versions, oldest first: each migration's file begins with its own."""
-    files = (_MIGRATIONS / "versions").glob("[0-9]*.py")
-    return tuple(sorted(file.name.partition("_")[0] for file in files))
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - takes longer to load than all the rest of a start
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    with _ALEMBIC:
-        command.upgrade(config, "head")
 
 
 def reason(error: SQLAlchemyError) -> str:

@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy import Engine, NullPool, QueuePool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain.errors import RegistryUnusable
 from app.domain.finding import Finding, Verdict
 from app.domain.model import PoolName
-from app.registry.database import open_database, parsed, reason, revision, revisions
-
-_LIMITS = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"
+from app.registry.database import open_database, parsed, reason
+from app.registry.ownership import Owner, check, dispute, owner_of
+from app.registry.postgresql import LIMITS, postgresql
+from app.registry.versions import outdated, revision, revisions, try_to_write
 
 
 @contextmanager
 def open_read_only(url: str, pool: PoolName, *, group: str, region: str) -> Iterator[Engine]:
     """Lend the database for reading alone; where there is none yet, an empty one in its place.
 
-    Raises RegistryUnusable where its schema is not this version's, or where it belongs to another group.
+    Raises RegistryUnusable where this version cannot read its schema, or where it belongs to another group.
     """
     with _look(url) as (engine, name):
         if engine is None:
@@ -35,17 +35,13 @@ def open_read_only(url: str, pool: PoolName, *, group: str, region: str) -> Iter
                 empty.dispose()
             return
         with _told(name), engine.begin() as connection:
-            schema, owner = revision(connection, name), _owner(connection, pool)
-        if schema != revisions()[-1]:
+            schema, owner = revision(connection, name), owner_of(connection, pool)
+        if outdated(schema):
             raise RegistryUnusable(
                 f"The database {name} has the schema {schema} of an older version: start the service, which "
                 "brings it up to date."
             )
-        if owner not in {None, (group, region)}:
-            raise RegistryUnusable(
-                f"{_belongs(owner)}, and the settings name '{group}' in {region}: use another database, or "
-                "mend the settings."
-            )
+        check(owner, Owner(group, region))
         yield engine
 
 
@@ -59,7 +55,7 @@ def examine_database(url: str, pool: PoolName, *, group: str, region: str) -> li
                 return [
                     _schema(name, revision(connection, name)),
                     _writing(parsed(url)),
-                    _ownership(_owner(connection, pool), group, region),
+                    _ownership(owner_of(connection, pool), Owner(group, region)),
                 ]
     except RegistryUnusable as error:
         return [_failure("database", error.detail)]
@@ -85,8 +81,7 @@ def _look(url: str) -> Iterator[tuple[Engine | None, str]]:
 
 def _engine(where: URL) -> Engine | None:
     if where.get_backend_name() != "sqlite":
-        options = f"-c default_transaction_read_only=on {_LIMITS}"
-        return create_engine(where, connect_args={"connect_timeout": 5, "options": options})
+        return postgresql(where, LIMITS, read_only=True)
     path = _file(where)
     if not path.exists() or not path.stat().st_size:
         return None
@@ -129,54 +124,44 @@ def _room(where: URL, name: str) -> Finding:
 
 def _schema(name: str, found: str | None) -> Finding:
     newest = revisions()[-1]
-    if found == newest:
-        return _ok("database", f"{name} can be opened; its schema {found} is this version's.")
-    return _ok("database", f"{name} can be opened; the next start brings schema {found} up to {newest}.")
+    if outdated(found):
+        return _ok("database", f"{name} can be opened; the next start brings schema {found} up to {newest}.")
+    if found != newest:
+        return _ok(
+            "database",
+            f"{name} can be opened; its schema {found} is newer than {newest}, and this version can use it.",
+        )
+    return _ok("database", f"{name} can be opened; its schema {found} is this version's.")
 
 
 def _writing(where: URL) -> Finding:
-    """Try what the service tries when it starts: to write, and take it back."""
-    engine = create_engine(where, poolclass=NullPool, connect_args=_patience(where))
+    """Try what the service tries when it starts: whether it could write."""
+    if where.get_backend_name() == "sqlite":
+        engine = create_engine(where, poolclass=NullPool, connect_args={"timeout": 5.0})
+    else:
+        engine = postgresql(where, LIMITS, poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            try_to_write(connection)
             connection.rollback()
     except SQLAlchemyError as error:
         return _failure("database writes", f"It cannot be written to: {reason(error)}.")
     return _ok("database writes", "It can be written to.")
 
 
-def _patience(where: URL) -> dict[str, Any]:
-    if where.get_backend_name() == "sqlite":
-        return {"timeout": 5.0}
-    return {"connect_timeout": 5, "options": _LIMITS}
-
-
-def _ownership(owner: tuple[str, str] | None, group: str, region: str) -> Finding:
+def _ownership(owner: Owner | None, wanted: Owner) -> Finding:
     check = "database group"
     if owner is None:
-        return _ok(check, f"It belongs to no group yet: the first start ties it to '{group}' in {region}.")
-    if owner == (group, region):
-        return _ok(check, f"It belongs to '{group}' in {region}, as the settings say.")
+        return _ok(check, f"It belongs to no group yet: the first start ties it to {wanted}.")
+    if owner == wanted:
+        return _ok(check, f"It belongs to {wanted}, as the settings say.")
     return Finding(
         check=check,
         verdict=Verdict.FAILURE,
-        detail=f"{_belongs(owner)}, and the settings name '{group}' in {region}.",
+        detail=f"{dispute(owner, wanted)}.",
         remedy="Correct ORCHESTRATOR_ASG_NAME and AWS_REGION, or name another database in "
         "ORCHESTRATOR_DATABASE_URL.",
     )
-
-
-def _owner(connection: Connection, pool: PoolName) -> tuple[str, str] | None:
-    """Say to which group and region the pool is tied; None before its first start."""
-    query = text("SELECT group_name, region FROM pools WHERE name = :pool AND group_name IS NOT NULL")
-    row = connection.execute(query, {"pool": pool}).one_or_none()
-    return None if row is None else (row.group_name, row.region)
-
-
-def _belongs(owner: tuple[str, str] | None) -> str:
-    theirs, where = owner or ("?", "?")
-    return f"The database belongs to the group '{theirs}' in {where}"
 
 
 def _file(where: URL) -> Path:

@@ -1,6 +1,7 @@
 """From rows to the domain's values."""
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from sqlalchemy import Row
 
@@ -17,6 +18,21 @@ from app.domain.model import (
 )
 from app.domain.setbacks import BootFailures
 from app.ports import Event, EventKind
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def word(words: type[Word], text: str) -> Word:
+    """Read a word to which later versions may add: one that is unknown here stays as it is written.
+
+    While one version of the service follows the other, both work with the same rows.
+    """
+    try:
+        return words(text)
+    except ValueError:
+        unknown = str.__new__(words, text)
+        unknown._name_ = unknown._value_ = text
+        return unknown
 
 
 def allocation(row: Row[*tuple[Any, ...]]) -> Allocation:
@@ -44,7 +60,7 @@ def instance(row: Row[*tuple[Any, ...]]) -> Instance:
         launched_at=row.launched_at,
         in_service_since=row.in_service_since,
         missing_since=row.missing_since,
-        end_reason=EndReason(row.end_reason) if row.end_reason else None,
+        end_reason=word(EndReason, row.end_reason) if row.end_reason else None,
         terminate_called_at=row.terminate_called_at,
         ready_at=row.ready_at,
         template=row.template,
@@ -59,7 +75,7 @@ def event(row: Row[*tuple[Any, ...]]) -> Event:
     return Event(
         id=row.id,
         at=row.at,
-        kind=EventKind(row.kind),
+        kind=word(EventKind, row.kind),
         pool=row.pool,
         actor=row.actor,
         instance=row.instance_id,
@@ -83,8 +99,8 @@ def pool_view(row: Row[*tuple[Any, ...]]) -> PoolView:
     return PoolView(
         pool=PoolName(row.name),
         group=Group(desired=row.desired, min_size=row.min_size, max_size=row.max_size, arn=row.group_arn),
-        limited_by=Limit(row.limited_by) if row.limited_by else None,
-        notices=tuple(Notice(**notice) for notice in row.notices),
+        limited_by=word(Limit, row.limited_by) if row.limited_by else None,
+        notices=tuple(Notice(code=notice["code"], detail=notice["detail"]) for notice in row.notices),
         last_pass_at=row.last_pass_at,
         last_attempt_at=row.last_attempt_at,
     )

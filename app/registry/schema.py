@@ -134,6 +134,24 @@ waiting = Table(
     Column("until", Utc, nullable=False),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("term", BigInteger, nullable=False),
+    Column("holder", String),
+    Column("since", Utc),
+    Column("expires_at", Utc),
+)
+
+compatibility = Table(
+    "compatibility",
+    metadata,
+    # The oldest schema whose code can go on with these tables, so that replicas of two versions can run side
+    # by side while one follows the other. One row; each migration that changes it says so.
+    Column("oldest", String, primary_key=True),
+)
+
 events = Table(
     "events",
     metadata,

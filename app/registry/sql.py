@@ -1,13 +1,8 @@
 """The registry's critical sections: each method is one transaction, in database words only."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from threading import Lock
-from typing import Any
-
-from sqlalchemy import Connection, Engine, select, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from functools import partial
 
 from app.domain.errors import InstanceNotFound, PoolExhausted, RegistryUnavailable, RegistryUnusable
 from app.domain.model import (
@@ -23,9 +18,11 @@ from app.domain.model import (
 )
 from app.domain.setbacks import BootFailures
 from app.ports import Claimed, Event, EventKind, Unproved
-from app.registry import rows, statements, steps
-from app.registry.database import EXCLUSIVE
+from app.registry import ownership, rows, statements, steps
+from app.registry.errors import Conflict
+from app.registry.ownership import Owner
 from app.registry.steps import POLLER
+from app.registry.transactions import Transactions
 
 RETRY_AFTER = timedelta(seconds=5)
 CANDIDATES = 16
@@ -35,43 +32,39 @@ CHUNK = 500
 
 
 class SqlRegistry:
-    """The Registry port on one SQLAlchemy engine."""
+    """The Registry port, on SQLite or PostgreSQL."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._reading = engine
-        self._writing = engine.execution_options(**{EXCLUSIVE: True})
-        # The lock guard. SQLite has one writer at a time: threads queue here, fairly, instead of polling for
-        # the file's lock. PostgreSQL locks rows, and orders replicas as well as threads.
-        sqlite = engine.dialect.name == "sqlite"
-        # There, claims of one project queue: the loser of their race would otherwise hold a second instance
-        # for a moment, and the pool could look exhausted to a third claim. One writer has them queue anyway.
-        self._locks_rows = not sqlite
-        self._guard: AbstractContextManager[Any] = Lock() if sqlite else nullcontext()
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._exclusively, self._looking = transactions.exclusively, transactions.looking
+        # Where writers run side by side, claims of one project queue: the loser of their race would otherwise
+        # hold a second instance for a moment, and the pool could look exhausted to a third claim.
+        self._locks_rows = transactions.lock_rows
 
     def close(self) -> None:
         """Close every connection."""
-        self._reading.dispose()
+        self._transactions.close()
 
-    def belong_to(self, pool: PoolName, *, group: str, region: str) -> None:
+    def belong_to(self, pool: PoolName, *, group: str, region: str, patient: bool = False) -> None:
         """Tie a pool to its group at the first start; raise RegistryUnusable where it is tied to another.
 
-        Otherwise every instance of the old group would look lost, and the new group would be handed out.
+        Where the database does not answer, the `patient` go on, and it is done before anything else once it
+        does; for the others that, too, is RegistryUnusable.
         """
-        named = {"pool": pool, "group_name": group, "region": region}
-        with self._exclusively() as tx:
-            row = tx.execute(statements.one_pool, {"pool": pool}).one_or_none()
-            if row is None:
-                empty = rows.pool_values(PoolView(pool=pool))
-                tx.execute(
-                    statements.add_pool, {"name": pool, "group_name": group, "region": region, **empty}
-                )
-            elif row.group_name is None:
-                tx.execute(statements.replace_pool, named)
-            elif (row.group_name, row.region) != (group, region):
-                raise RegistryUnusable(
-                    f"The database belongs to the group '{row.group_name}' in {row.region}, and the settings "
-                    f"name '{group}' in {region}: use another database, or mend the settings."
-                )
+        tie = partial(self._tie, pool, Owner(group, region))
+        try:
+            tie()
+        except RegistryUnavailable as error:
+            if not patient:
+                raise RegistryUnusable(error.detail) from error
+            self._transactions.owe(tie)
+
+    def _tie(self, pool: PoolName, owner: Owner) -> None:
+        def once() -> None:
+            with self._exclusively(before_all=True) as tx:
+                ownership.tie(tx, pool, owner)
+
+        _again(once)
 
     # Claims and releases
 
@@ -108,7 +101,7 @@ class SqlRegistry:
                         raise Unproved(candidates, retry_after=RETRY_AFTER)
                 if taken is None:
                     steps.wait(tx, pool, project, actor=actor, now=now)
-        except _Conflict:  # another process gave this project its instance, which our schema keeps single
+        except Conflict:  # another process gave this project its instance, which our schema keeps single
             with self._looking() as tx:
                 held = steps.held_by(tx, project)
             if held is None:
@@ -166,7 +159,7 @@ class SqlRegistry:
         try:
             with self._exclusively() as tx:
                 steps.add_instance(tx, pool, seen, now)
-        except _Conflict:
+        except Conflict:
             return False
         return True
 
@@ -186,7 +179,7 @@ class SqlRegistry:
         try:
             with self._exclusively() as tx:
                 return steps.adopt(tx, pool, seen, project, port=port, since=since, now=now)
-        except _Conflict:  # the project holds another one by now
+        except Conflict:  # the project holds another one by now
             return False
 
     def mark_idle(self, instance: InstanceId, address: str, port: int, *, now: datetime) -> bool:
@@ -282,9 +275,13 @@ class SqlRegistry:
     def record_view(self, view: PoolView) -> None:
         """See Registry.record_view."""
         values = rows.pool_values(view)
-        with self._exclusively() as tx:
-            if tx.execute(statements.replace_pool, {"pool": view.pool, **values}).rowcount == 0:
-                tx.execute(statements.add_pool, {"name": view.pool, **values})
+
+        def once() -> None:
+            with self._exclusively() as tx:
+                if tx.execute(statements.replace_pool, {"pool": view.pool, **values}).rowcount == 0:
+                    tx.execute(statements.add_pool, {"name": view.pool, **values})
+
+        _again(once)
 
     def view(self, pool: PoolName) -> PoolView:
         """See Registry.view."""
@@ -303,22 +300,6 @@ class SqlRegistry:
             newest: int = tx.execute(statements.newest_event).scalar_one()
         return newest
 
-    def ping(self) -> None:
-        """See Registry.ping."""
-        with self._looking() as tx:
-            tx.execute(select(text("1")))
-
-    @contextmanager
-    def _exclusively(self) -> Iterator[Connection]:
-        """One writing transaction: alone on SQLite, ordered by row locks on PostgreSQL."""
-        with self._guard, _translated(), self._writing.begin() as tx:
-            yield tx
-
-    @contextmanager
-    def _looking(self) -> Iterator[Connection]:
-        with _translated(), self._reading.begin() as tx:
-            yield tx
-
 
 def _did_not_get_ready(instance: Instance, reason: EndReason) -> bool:
     """Whether it ended, by us or by itself, without having been ready once, or because it was no longer."""
@@ -328,16 +309,9 @@ def _did_not_get_ready(instance: Instance, reason: EndReason) -> bool:
     return reason.unready or died
 
 
-class _Conflict(RegistryUnavailable):
-    """Somebody else has written meanwhile what the schema allows once."""
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Let no driver's exception out."""
+def _again(once: Callable[[], None]) -> None:
+    """Do it once more where somebody else put the pool's row there at the same time: it is there now."""
     try:
-        yield
-    except IntegrityError as error:
-        raise _Conflict("Somebody else changed the same thing at the same time. Try again.") from error
-    except SQLAlchemyError as error:
-        raise RegistryUnavailable("The database did not answer as it should. Try again.") from error
+        once()
+    except Conflict:
+        once()

@@ -146,5 +146,7 @@ end_failures = delete(boot_failures).where(*_row_of_failures)
 add_failures = insert(boot_failures)
 
 one_pool = select(pools).where(pools.c.name == bindparam("pool"))
+lock_pool = select(pools.c.name).where(pools.c.name == bindparam("pool")).with_for_update()
+owner = select(pools.c.group_name, pools.c.region).where(pools.c.name == bindparam("pool"))
 add_pool = insert(pools)
 replace_pool = update(pools).where(pools.c.name == bindparam("pool"))

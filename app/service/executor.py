@@ -29,13 +29,15 @@ from app.domain.errors import (
     CloudError,
     CloudUnavailable,
     Denied,
+    NotLeading,
+    OrchestratorError,
     OutcomeUnknown,
     Throttled,
     Unexpected,
 )
 from app.domain.model import InstanceId, InstanceState, Limit, Policy
 from app.domain.plan import Plan
-from app.ports import Clock, Cloud, EventKind, Registry, TerminateOutcome
+from app.ports import Clock, Cloud, EventKind, Mandate, Registry, TerminateOutcome
 from app.service.desired import DesiredLog
 from app.service.permits import Feature, Permits
 
@@ -94,11 +96,13 @@ class Executor:
         cloud: Cloud,
         permits: Permits,
         desired: DesiredLog,
+        mandate: Mandate,
         clock: Clock,
     ) -> None:
         self._policy = policy
         self._registry = registry
         self._cloud = cloud
+        self._mandate = mandate
         self._permits = permits
         self._desired = desired
         self._clock = clock
@@ -107,9 +111,14 @@ class Executor:
         self._resting: dict[tuple[type[Action], InstanceId], datetime] = {}
 
     def apply(self, actions: Iterable[Action]) -> Outcome:
-        """Do them in order, and say what became of them."""
+        """Do them in order, and say what became of them.
+
+        Raises NotLeading where another replica may lead by now: it looks for itself, and knows better.
+        """
         outcome, tags = Outcome(), 0
         for action in actions:
+            if not self._mandate.trusted:
+                raise NotLeading("This replica may not lead any more: the rest of the pass is left out.")
             feature = _FEATURES.get(type(action))
             if feature is not None and not self._permits.granted(feature):
                 continue
@@ -238,7 +247,7 @@ class Executor:
         except OutcomeUnknown:
             self._desired.ended(surely=False)
             raise
-        except CloudError:
+        except OrchestratorError:  # AWS's, or that this replica may change nothing
             self._registry.note_terminate_call(instance, None)
             raise
         if outcome is TerminateOutcome.ACCEPTED:

@@ -20,7 +20,7 @@ from app.domain.model import (
 )
 from app.domain.oddities import named
 from app.domain.plan import Plan
-from app.ports import Clock, Cloud, EventKind, Registry
+from app.ports import Clock, Cloud, EventKind, Mandate, Registry
 from app.service.desired import DesiredLog
 from app.service.examination import Examination
 from app.service.executor import Executor, Outcome, throttles
@@ -50,7 +50,7 @@ class PassReport:
 
 
 class Reconciler:
-    """Brings one pool from what is seen to what is wanted, a pass at a time; never two at once."""
+    """Brings one pool from what is seen to what is wanted, a pass at a time, in one term of leadership."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Reconciler:
         cloud: Cloud,
         examination: Examination,
         readiness: Readiness,
+        mandate: Mandate,
         clock: Clock,
     ) -> None:
         self._policy = policy
@@ -76,13 +77,17 @@ class Reconciler:
             cloud=cloud,
             permits=self._permits,
             desired=self._desired,
+            mandate=mandate,
             clock=clock,
         )
         self._shortage = Shortage(cloud, self._permits, clock)
         self._strays = StrayWatch(policy.absence_grace)
 
     def tick(self) -> PassReport:
-        """Run one pass. A failing action does not stop the others; a failing look stops the pass."""
+        """Run one pass. A failing action does not stop the others; a failing look stops the pass.
+
+        Raises NotLeading, or RegistryUnavailable, where it could not be finished.
+        """
         try:
             now = preview(
                 policy=self._policy,

@@ -12,7 +12,7 @@ KEPT = 10_000
 
 @dataclass(slots=True)
 class Call:
-    """One AWS call from outside.
+    """One AWS call from outside, from its arrival (`at`) until its effect was there, or refused (`ended_at`).
 
     `outcome` is `under way`, `ok`, an error code, `html`, `dropped`, or any of them with `, answer lost`.
     """
@@ -23,12 +23,13 @@ class Call:
     caller: str
     agent: str
     at: str = field(default_factory=lambda: utc_now().isoformat())
+    ended_at: str | None = None
     outcome: str = "under way"
     status: int | None = None
 
     def end(self, outcome: str, status: int | None = None) -> None:
-        """Write down how it ended."""
-        self.outcome, self.status = outcome, status
+        """Write down how it ended, and when."""
+        self.outcome, self.status, self.ended_at = outcome, status, utc_now().isoformat()
 
 
 class Calls:

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from app.service.status import StatusReader
+from app.web import schemas
 from app.web.problems import problem
 
 
@@ -16,11 +17,12 @@ def blueprint(status_reader: StatusReader) -> Blueprint:
 
     @pages.get("/readyz")
     def readyz() -> Response:
-        checks = status_reader.checks()
-        report = {check.name: {"passed": check.passed, "detail": check.detail} for check in checks}
-        failed = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
+        health = status_reader.health()
+        report = {check.name: {"passed": check.passed, "detail": check.detail} for check in health.checks}
+        failed = [f"{check.name}: {check.detail}" for check in health.checks if not check.passed]
+        told = {"checks": report, **schemas.duty(health.duty)}
         if failed:
-            return problem(503, code="not-ready", title="Not ready", detail="; ".join(failed), checks=report)
-        return jsonify({"status": "ready", "checks": report})
+            return problem(503, code="not-ready", title="Not ready", detail="; ".join(failed), **told)
+        return jsonify({"status": "ready", **told})
 
     return pages

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.domain.errors import InvalidBody
 from app.domain.model import Allocation, Instance, InstanceState, url_of
-from app.service.status import Status
+from app.service.status import Duty, Status
 
 
 class DestroyRequest(BaseModel):
@@ -57,8 +57,19 @@ def status(now: Status) -> dict[str, Any]:
         "maxSize": view.group.max_size,
         "limitedBy": view.limited_by.value if view.limited_by else None,
         "lastPassAt": _time(view.last_pass_at),
+        **duty(now.duty),
         "warnings": [{"code": notice.code, "detail": notice.detail} for notice in view.notices],
         "machines": [_machine(instance) for instance in now.instances],
+    }
+
+
+def duty(now: Duty) -> dict[str, Any]:
+    """Render who leads, as /status and /readyz both tell it."""
+    leader, age = now.leader, now.pass_age
+    return {
+        "lastPassAgeSeconds": None if age is None else round(age.total_seconds(), 1),
+        "replica": now.replica,
+        "leader": leader and {"replica": leader.holder, "term": leader.term, "since": _time(leader.since)},
     }
 
 

@@ -3,5 +3,8 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.contract.cloud_contract", "tests.contract.readiness_contract", "tests.contract.registry_contract"
+    "tests.contract.cloud_contract",
+    "tests.contract.leases_contract",
+    "tests.contract.readiness_contract",
+    "tests.contract.registry_contract",
 )

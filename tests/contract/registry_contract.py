@@ -337,9 +337,6 @@ class RegistryContract:
 
         assert [event.reason for event in registry.events(limit=2)] == ["2", "1"]
 
-    def test_ping_answers(self, registry: Registry) -> None:
-        registry.ping()
-
 
 def record(registry: Registry, reason: str) -> None:
     registry.record(EventKind.CAPACITY_RAISED, DEFAULT_POOL, reason=reason, now=NOW)

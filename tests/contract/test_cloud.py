@@ -152,7 +152,9 @@ class SimulatedWorld:
         return utc_now()
 
     def restarted(self) -> AwsCloud:
-        return AwsCloud(self._connection, group=self._group, address="private", clock=self._clock)
+        return AwsCloud(
+            self._connection, group=self._group, address="private", clock=self._clock, confirm=lambda: None
+        )
 
     def kill(self, instance: InstanceId) -> None:
         self._simulated.terminate(instance)

@@ -16,7 +16,7 @@ from app.service.status import StatusReader
 from app.settings import variables
 from app.web import create_app
 from docs import generate
-from tests.fakes import FakeClock, FakeProber, FakeWaker
+from tests.fakes import FakeClock, FakeLeases, FakeProber, FakeWaker
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -47,6 +47,8 @@ def app() -> Flask:
             buffer=5,
             poll_interval=timedelta(seconds=10),
             registry=registry,
+            leases=FakeLeases(),
+            replica="this one",
             clock=FakeClock(),
         ),
         token=None,

@@ -11,6 +11,7 @@ import pytest
 from app.domain.model import DEFAULT_POOL, InstanceId, ProjectId
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look
 from tests.e2e.aws import SET_DESIRED, Aws
 from tests.e2e.processes import DEADLINE, Service
@@ -57,7 +58,7 @@ def test_status_gives_the_ids_that_destroy_takes(service: Service) -> None:
 
 def test_an_address_that_is_used_again_inherits_nothing(tmp_path: Path) -> None:
     """4: identity was the public IP: a reused one inherited "used"."""
-    registry = SqlRegistry(open_database(f"sqlite:///{tmp_path}/registry.db"))
+    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
     old, new = (_idle_at(registry, "54.123.45.67") for _ in range(2))
     held = registry.claim(DEFAULT_POOL, ProjectId("first"), actor="test", now=NOW)
     assert held.allocation.instance == old

@@ -118,7 +118,8 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starts]:
             "scheduler settings": threads.submit(bad_settings, *SCHEDULER),
             "door": threads.submit(an_open_door, *GUNICORN),
             "bind": threads.submit(refusal, *GUNICORN, "--bind", "0.0.0.0:0"),
-            "workers": threads.submit(refusal, *GUNICORN, "--workers", "2"),
+            "threads": threads.submit(refusal, *GUNICORN, "--threads", "9"),
+            "preload": threads.submit(refusal, *GUNICORN, "--preload"),
         }
 
 
@@ -161,7 +162,8 @@ def test_an_open_door_to_others_is_refused_without_a_token(starts: Starts) -> No
     ("option", "says"),
     [
         ("bind", "Set the address with ORCHESTRATOR_BIND, not with --bind"),
-        ("workers", "One worker process runs the poller"),
+        ("threads", "Set the number of threads with ORCHESTRATOR_THREADS"),
+        ("preload", "--preload is not supported"),
     ],
 )
 def test_an_option_that_would_weaken_the_service_is_refused(option: str, says: str, starts: Starts) -> None:

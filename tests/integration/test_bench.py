@@ -1,20 +1,30 @@
-"""What the benchmark prepares: a registry that is as one whose instances are probed all the time."""
+"""What the benchmark prepares, a registry whose instances are as if probed all the time, and how it asks."""
 
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
 
 from app.domain.model import DEFAULT_POOL, ProjectId
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
+from bench import load
 from bench.servers import fill
 from tests.builders import NOW
 from tests.fakes import FakeClock, FakeProber, FakeWaker
 
 
 def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
-    database = tmp_path / "registry.db"
-    fill(database, 3, NOW)
-    registry = SqlRegistry(open_database(f"sqlite:///{database}"))
+    url = f"sqlite:///{tmp_path}/registry.db"
+    fill(url, 3, NOW)
+    registry = SqlRegistry(Transactions(open_database(url)))
     prober = FakeProber()
     allocator = Allocator(
         pool=DEFAULT_POOL,
@@ -29,3 +39,57 @@ def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
     assert all(claimed.created for claimed in given)
     assert prober.probed == []
     registry.close()
+
+
+class Server(ThreadingHTTPServer):
+    """Answers everything, and counts its connections."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.connections = 0
+
+    def process_request(self, *arguments: Any) -> None:
+        self.connections += 1
+        super().process_request(*arguments)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    with Server() as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def closed(ports: tuple[int, ...]) -> load.Sample:
+    return load.closed(ports, itertools.repeat("project"), connections=6, seconds=0.1)
+
+
+def constant(ports: tuple[int, ...]) -> load.Sample:
+    return load.constant(ports, itertools.repeat("project"), connections=6, seconds=0.1, rate=200)
+
+
+@pytest.mark.parametrize("ask", [closed, constant])
+def test_processes_share_the_load_evenly(ask: Callable[[tuple[int, ...]], load.Sample]) -> None:
+    with ExitStack() as running:
+        servers = [running.enter_context(serving()) for _ in range(3)]
+        sample = ask(tuple(server.server_port for server in servers))
+
+    assert [server.connections for server in servers] == [2, 2, 2]
+    assert sample.latencies

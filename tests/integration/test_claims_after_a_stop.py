@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from app.domain.errors import PoolExhausted
 from app.domain.model import DEFAULT_POOL, InstanceId, PoolView, ProjectId
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
 from tests.builders import NOW, a_look
 from tests.fakes import FakeClock, FakeProber, FakeWaker
@@ -21,7 +22,7 @@ LATER = NOW + timedelta(minutes=1)
 @pytest.fixture
 def registry(engine: Engine) -> SqlRegistry:
     """Sixty idle instances of which nothing was heard for a minute."""
-    registry = SqlRegistry(engine)
+    registry = SqlRegistry(Transactions(engine))
     registry.record_view(PoolView(pool=DEFAULT_POOL, last_pass_at=LATER))
     for _ in range(60):
         look = a_look()

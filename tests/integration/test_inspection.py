@@ -14,10 +14,13 @@ from sqlalchemy.exc import DBAPIError
 from app.domain.errors import RegistryUnusable
 from app.domain.finding import Finding, Verdict
 from app.domain.model import DEFAULT_POOL
-from app.registry.database import open_database, revisions
+from app.registry.database import open_database
 from app.registry.inspection import examine_database, open_read_only
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
+from app.registry.versions import revisions
 from tests.builders import NOW, a_look
+from tests.databases import plainly
 
 HERE = {"group": "vscode-asg", "region": "eu-west-1"}
 
@@ -25,8 +28,8 @@ HERE = {"group": "vscode-asg", "region": "eu-west-1"}
 def used(url: str) -> None:
     """Bring a database to where a first start leaves it, with an instance in it."""
     engine = open_database(url)
-    registry = SqlRegistry(engine)
-    registry.belong_to(DEFAULT_POOL, **HERE)
+    registry = SqlRegistry(Transactions(engine))
+    registry.belong_to(DEFAULT_POOL, group=HERE["group"], region=HERE["region"])
     registry.discover(DEFAULT_POOL, a_look(), now=NOW)
     registry.close()
 
@@ -103,6 +106,8 @@ def test_an_older_schema_will_be_brought_up_to_date(database_url: str) -> None:
 def test_a_newer_schema_is_a_failure(database_url: str) -> None:
     used(database_url)
     write(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    with plainly(database_url) as connection:
+        connection.execute(text("UPDATE compatibility SET oldest = '9999'"))
 
     found = examined(database_url)
 
@@ -198,7 +203,7 @@ def test_looking_changes_no_file_and_leaves_none_behind(tmp_path: Path) -> None:
 
     examined(url)
     with open_read_only(url, DEFAULT_POOL, **HERE) as engine:
-        SqlRegistry(engine).instances(DEFAULT_POOL)
+        SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL)
 
     assert folder(tmp_path) == before
 
@@ -210,7 +215,7 @@ def test_what_a_crash_left_beside_the_file_is_read_and_stays_there(tmp_path: Pat
 
         found = examined(f"sqlite:///{path}")
         with open_read_only(f"sqlite:///{path}", DEFAULT_POOL, **HERE) as engine:
-            read = SqlRegistry(engine).instances(DEFAULT_POOL)
+            read = SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL)
 
     assert before["registry.db-wal"]
     assert [one.zone for one in read.values()] == ["eu-west-1z"]
@@ -232,7 +237,7 @@ def test_a_database_opened_to_read_cannot_be_written(database_url: str) -> None:
 def test_where_there_is_no_database_an_empty_one_stands_in_and_is_gone_afterwards(tmp_path: Path) -> None:
     with open_read_only(f"sqlite:///{tmp_path}/registry.db", DEFAULT_POOL, **HERE) as engine:
         stand_in = Path(str(engine.url.database))
-        assert SqlRegistry(engine).instances(DEFAULT_POOL) == {}
+        assert SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL) == {}
         assert stand_in.exists()
 
     assert not stand_in.parent.exists()
@@ -243,7 +248,7 @@ def test_an_empty_postgresql_database_stays_empty(a_postgres_database: Callable[
     url = a_postgres_database()
 
     with open_read_only(url, DEFAULT_POOL, **HERE) as engine:
-        assert SqlRegistry(engine).instances(DEFAULT_POOL) == {}
+        assert SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL) == {}
 
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         tables = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from app.domain.errors import RegistryUnusable
 from app.domain.model import DEFAULT_POOL, InstanceId
-from app.registry.database import open_database, revisions
+from app.registry.database import open_database
 from app.registry.schema import metadata
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
+from app.registry.versions import revisions
 
 
 @pytest.fixture
@@ -189,13 +192,102 @@ def test_instances_that_were_idle_before_they_were_probed_again_count_as_ready_t
             )
     old.dispose()
 
-    registry = SqlRegistry(open_database(database_url))
+    registry = SqlRegistry(Transactions(open_database(database_url)))
     found = registry.instances(DEFAULT_POOL)
     assert found[InstanceId("i-00000001")].ready_at == found[InstanceId("i-00000001")].state_since
     assert found[InstanceId("i-00000002")].ready_at is None
     assert found[InstanceId("i-00000003")].ready_at is None
     assert registry.boot_failures(DEFAULT_POOL) == []
     registry.close()
+
+
+# Replicas of two versions side by side
+
+
+def losses(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What code that was written for the schema before would miss, or stumble over, in the one after."""
+    return [
+        loss
+        for table, old in before.items()
+        for loss in (_losses_in(table, old, after[table]) if table in after else [f"{table} is gone"])
+    ]
+
+
+def _losses_in(table: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    columns = {column["name"]: column for column in new["columns"]}
+    for column in old["columns"]:
+        if columns.pop(column["name"], None) != column:
+            yield f"{table}.{column['name']} is another one, or gone"
+    for name, column in columns.items():
+        if not (column["nullable"] or column["default"]):
+            yield f"{table}.{name} must be filled in"
+    yield from _constraints_against(table, old, new)
+
+
+def _constraints_against(table: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    for kind in ("key", "foreign keys", "unique", "checks"):
+        if old[kind] != new[kind]:
+            yield f"{table} has other {kind}"
+    for index in old["indexes"]:
+        if index not in new["indexes"]:
+            yield f"{table} has no {index['name']} like that"
+    for index in new["indexes"]:
+        if index["unique"] and index not in old["indexes"]:
+            yield f"{table} has a new constraint, {index['name']}"
+
+
+def _oldest(engine: Engine) -> str | None:
+    """Which version can go on with the tables, by their own word; None before they had any."""
+    if "compatibility" not in inspect(engine).get_table_names():
+        return None
+    with engine.connect() as connection:
+        found: str = connection.execute(text("SELECT oldest FROM compatibility")).scalar_one()
+        return found
+
+
+@pytest.mark.parametrize("pair", list(pairwise(revisions())), ids=" to ".join)
+def test_a_migration_only_adds_where_the_version_before_it_can_go_on(
+    database_url: str, pair: tuple[str, str]
+) -> None:
+    engine = at_revision(database_url, pair[0])
+    before = schema_of(engine)
+    engine.dispose()
+
+    engine = at_revision(database_url, pair[1])
+    oldest = _oldest(engine)
+    lost = losses(before, schema_of(engine))
+    engine.dispose()
+
+    assert not lost or (oldest is not None and oldest > pair[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "loss"),
+    [
+        ("DROP TABLE waiting", "waiting is gone"),
+        ("ALTER TABLE pools DROP COLUMN region", "pools.region is another one, or gone"),
+        ("ALTER TABLE pools RENAME COLUMN region TO place", "pools.region is another one, or gone"),
+        ("ALTER TABLE pools ADD COLUMN paint VARCHAR NOT NULL DEFAULT ''", None),
+        ("ALTER TABLE pools ADD COLUMN paint VARCHAR", None),
+        ("CREATE TABLE paints (name VARCHAR PRIMARY KEY)", None),
+        ("CREATE INDEX by_region ON pools (region)", None),
+        ("CREATE UNIQUE INDEX by_region ON pools (region)", "pools has a new constraint, by_region"),
+        ("DROP INDEX instances_by_state", "instances has no instances_by_state like that"),
+    ],
+)
+def test_the_test_of_migrations_sees(engine: Engine, change: str, loss: str | None) -> None:
+    before = schema_of(engine)
+    with engine.begin() as connection:
+        connection.execute(text(change))
+
+    assert losses(before, schema_of(engine)) == ([] if loss is None else [loss])
+
+
+def test_the_newest_version_can_go_on_with_its_own_tables(engine: Engine) -> None:
+    oldest = _oldest(engine)
+
+    assert oldest is not None
+    assert oldest in revisions()
 
 
 def test_each_migrations_file_begins_with_its_revision() -> None:

@@ -42,11 +42,12 @@ from app.domain.model import (
 )
 from app.ports import Cloud, Registry
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from app.service.allocation import LOOKED_WITHIN, Allocator
 from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import Reconciler
-from tests.fakes import FakeClock, FakeCloud, FakePreflight, FakeProber, FakeWaker
+from tests.fakes import FakeClock, FakeCloud, FakeMandate, FakePreflight, FakeProber, FakeWaker
 from tests.property.fuse import Crash, Fuse, Fused
 from tests.property.quick_database import open_quickly
 
@@ -95,7 +96,7 @@ class PoolMachine(RuleBasedStateMachine):
     def begin(
         self, desired: int, min_size: int, max_size: int, passes: int, *, protect_new: bool = True
     ) -> None:
-        self.registry = SqlRegistry(open_quickly(self.folder))
+        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
         self.cloud = FakeCloud(
             desired=max(desired, min_size),
             min_size=min_size,
@@ -131,6 +132,7 @@ class PoolMachine(RuleBasedStateMachine):
             cloud=cast("Cloud", Fused(self.cloud, self.fuse, self._watch_cloud)),
             examination=Examination(FakePreflight(), buffer=BUFFER, monotonic=lambda: 0.0),
             readiness=self.readiness,
+            mandate=FakeMandate(),
             clock=self.clock,
         )
         self.allocator = Allocator(
@@ -178,7 +180,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.registry.close()
         shutil.rmtree(self.folder)
         self.folder.mkdir()
-        self.registry = SqlRegistry(open_quickly(self.folder))
+        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
         self.databases_lost += 1
         self.restart()
         self.reconciler.tick()

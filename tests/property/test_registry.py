@@ -33,6 +33,7 @@ from app.domain.model import (
 )
 from app.ports import EventKind
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look, an_instance_id
 from tests.property.quick_database import open_quickly
 
@@ -74,7 +75,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.registry = SqlRegistry(open_quickly(self.folder))
+        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
 
     def teardown(self) -> None:
         with suppress(AttributeError):
@@ -181,7 +182,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.registry.close()
-        self.registry = SqlRegistry(open_quickly(self.folder))
+        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
         for project in {record.project for record in self.model.values() if _live(record)}:
             assert project is not None
             again = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=self._later())

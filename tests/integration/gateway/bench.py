@@ -24,7 +24,13 @@ class Bench:
         self.connection = connection
         self.operator = Operator(simulated)
         self.clock = FakeClock()
-        self.cloud = AwsCloud(connection, group=GROUP, address="private", clock=self.clock)
+        self.confirm: Callable[[], None] = lambda: None
+        self.cloud = AwsCloud(
+            connection, group=GROUP, address="private", clock=self.clock, confirm=self._confirm
+        )
+
+    def _confirm(self) -> None:
+        self.confirm()
 
     def grown(self, count: int) -> list[InstanceId]:
         """Give the group so many members, in service."""

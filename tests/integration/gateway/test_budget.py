@@ -26,7 +26,7 @@ def stopwatch() -> Stopwatch:
 def cloud(bench: Bench, stopwatch: Stopwatch) -> AwsCloud:
     """A gateway with full buckets of a hundred tokens each, that fill only when the stopwatch moves."""
     connection = connected(bench.simulated, clock=stopwatch)
-    return AwsCloud(connection, group=GROUP, address="private", clock=FakeClock())
+    return AwsCloud(connection, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
 
 
 def tries(cloud: AwsCloud, action: Callable[[AwsCloud], object]) -> int:

@@ -9,7 +9,10 @@ from app.aws import AwsCloud, Connection
 from app.domain.errors import (
     CloudError,
     CloudUnavailable,
+    NotLeading,
+    OrchestratorError,
     OutcomeUnknown,
+    RegistryUnavailable,
     Throttled,
 )
 from app.domain.model import InstanceId, ProjectId
@@ -32,7 +35,62 @@ CHANGES: dict[str, Callable[[AwsCloud, InstanceId], object]] = {
 def impatient(simulated: SimulatedCloud) -> AwsCloud:
     """A gateway that waits 0.2 seconds for an answer."""
     connection = connected(simulated, read_timeout=0.2)
-    return AwsCloud(connection, group=GROUP, address="private", clock=FakeClock())
+    return AwsCloud(connection, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
+
+
+# Who may change anything.
+
+
+@pytest.mark.parametrize("action", CHANGES)
+@pytest.mark.parametrize("refusal", [NotLeading("another leads"), RegistryUnavailable("no answer")])
+def test_a_change_that_is_not_confirmed_is_not_made(
+    bench: Bench, action: str, refusal: OrchestratorError
+) -> None:
+    (one,) = bench.grown(1)
+    bench.look()
+
+    def refuse() -> None:
+        raise refusal
+
+    bench.confirm = refuse
+
+    def change() -> None:
+        with pytest.raises(type(refusal)):
+            CHANGES[action](bench.cloud, one)
+
+    assert action not in bench.calls(change)
+
+
+def test_a_change_is_confirmed_after_what_it_reads_first(bench: Bench) -> None:
+    """The answer to that may take its time."""
+    bench.grown(1)
+    made_before: list[dict[str, int]] = []
+    bench.confirm = lambda: made_before.append(bench.simulated.calls.as_json()["counts"])
+
+    bench.calls(lambda: bench.cloud.raise_desired(2))
+
+    assert made_before == [{GROUPS: 1}]
+
+
+def test_an_ending_at_min_size_is_confirmed_twice_because_it_is_two_changes(bench: Bench) -> None:
+    (one,) = bench.grown(1)
+    bench.simulated.change_group({"min": 1})
+    bench.look()
+    confirmed: list[str] = []
+    bench.confirm = lambda: confirmed.append("yes")
+
+    bench.cloud.terminate(one)
+
+    assert len(confirmed) == 2
+
+
+def test_looking_needs_no_confirmation(bench: Bench) -> None:
+    def refuse() -> None:
+        raise NotLeading("another leads")
+
+    bench.confirm = refuse
+
+    bench.look()
 
 
 # When answers are lost or late.
@@ -98,7 +156,7 @@ def test_a_read_that_fails_twice_is_tried_a_third_time(bench: Bench, kind: str) 
 
 def test_where_nobody_listens_nothing_was_changed(simulated: SimulatedCloud) -> None:
     nowhere = Connection(region="us-east-1", keys=KEYS, endpoint_url="http://127.0.0.1:9")
-    cloud = AwsCloud(nowhere, group=GROUP, address="private", clock=FakeClock())
+    cloud = AwsCloud(nowhere, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
     with pytest.raises(CloudUnavailable):
         cloud.raise_desired(1)
 

@@ -20,8 +20,9 @@ def test_a_connection_does_nothing_until_it_is_used() -> None:
 
 def test_a_connection_that_cannot_be_made_raises_our_error() -> None:
     connection = Connection(region="no such region", keys=KEYS)
+    cloud = AwsCloud(connection, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
     with pytest.raises(Unexpected, match="InvalidRegionError"):
-        AwsCloud(connection, group=GROUP, address="private", clock=FakeClock()).observe(())
+        cloud.observe(())
 
 
 def test_credentials_that_were_exchanged_are_found_after_aws_refused_the_old_ones(
@@ -33,7 +34,7 @@ def test_credentials_that_were_exchanged_are_found_after_aws_refused_the_old_one
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     found = Connection(region=bench.simulated.config.region, endpoint_url=bench.simulated.url)
-    cloud = AwsCloud(found, group=GROUP, address="private", clock=FakeClock())
+    cloud = AwsCloud(found, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
     bench.fault(GROUPS, code="ExpiredToken", status=403, times=1)
     with pytest.raises(BadCredentials):
         cloud.observe(())

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from app.poller import Poller
+from app.poller import Jobs, Poller
+from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
 from tests.fake_clock import Stopwatch
-from tests.fakes import FakeTurn
+from tests.fakes import FakeBell, FakeLeases
 
 
 class Beats:
@@ -16,15 +17,14 @@ class Beats:
     ) -> None:
         self.time = Stopwatch()
         self.report = report
-        self.newest: int | Exception = 0
+        self.bell = FakeBell()
         self.ran: list[float] = []
         self._began = self.time()
+        self.leadership = Leadership(FakeLeases(self.time), replica="ours", monotonic=self.time)
         self.poller = Poller(
-            self._tick,
-            lambda: False,
-            lambda: False,
-            self._newest_event,
-            turn=FakeTurn(),
+            lambda _mandate: Jobs(tick=self._tick, probe=lambda: False, examine=lambda: False),
+            leadership=self.leadership,
+            bell=self.bell,
             interval=timedelta(seconds=interval),
             monotonic=self.time,
             chance=lambda: chance,
@@ -36,13 +36,9 @@ class Beats:
             raise self.report
         return self.report
 
-    def _newest_event(self) -> int:
-        if isinstance(self.newest, Exception):
-            raise self.newest
-        return self.newest
-
     def beat_for(self, seconds: int) -> None:
         for _ in range(seconds):
+            self.leadership.keep()
             self.poller._beat()
             self.time.seconds += 1
 

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from app.domain.errors import RegistryUnavailable
-from tests.unit.poller.world import World, lasting
+from tests.unit.poller.world import World
 from tests.waiting import until
 
 
@@ -55,17 +55,3 @@ def test_an_examination_that_fails_is_tried_again(running: World, fault: Excepti
     running.examine = fail
 
     until(lambda: len(tried) >= 2)
-
-
-def test_only_who_has_the_turn_examines(running: World) -> None:
-    running.turn.free = False
-    until(lasting(0.5))
-    examined = Event()
-
-    def examine() -> bool:
-        examined.set()
-        return False
-
-    running.examine = examine
-
-    assert not examined.wait(1)

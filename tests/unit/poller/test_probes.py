@@ -62,17 +62,3 @@ def test_probes_that_fail_are_tried_again(running: World, fault: Exception) -> N
     running.probe = fail
 
     until(lambda: len(tried) >= 2, within=4)
-
-
-def test_only_who_has_the_turn_probes(world: World) -> None:
-    world.turn.free = False
-    probed = Event()
-
-    def probe() -> bool:
-        probed.set()
-        return False
-
-    world.probe = probe
-    world.poller.start()
-
-    assert not probed.wait(2 * PROBE)

@@ -70,7 +70,7 @@ def test_with_a_long_interval_too_throttling_alone_puts_no_more_than_two_minutes
 def test_what_a_throttled_pass_was_asked_for_is_made_up_for_though_nobody_asks_again() -> None:
     beats = Beats(PassReport(), interval=300)
     beats.beat_for(10)
-    beats.report, beats.newest = THROTTLED, 7
+    beats.report, beats.bell.news = THROTTLED, True
     beats.beat_for(1)
     beats.report = PassReport()
 

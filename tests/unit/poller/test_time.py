@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 from app.poller.steady import SteadyTime
 from tests.fake_clock import Stopwatch
-from tests.fakes import FakeTurn
 from tests.unit.poller.world import World, lasting
 from tests.waiting import until
 
@@ -18,30 +17,22 @@ def test_whatever_the_wall_clock_says_the_steady_time_is_the_same() -> None:
     assert len(set(times)) == 1
 
 
-class CountedTurn(FakeTurn):
-    """A turn that is taken with each beat, and counts them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.beats = 0
-
-    def take(self) -> bool:
-        self.beats += 1
-        return super().take()
-
-
 def test_no_beat_comes_by_the_wall_clock() -> None:
     """What stands still with the steady time, while the wall clock runs, cannot be stopped by the latter."""
-    time, turn = Stopwatch(), CountedTurn()
-    world = World(interval=timedelta(seconds=1), time=time, turn=turn)
+    time = Stopwatch()
+    world = World(interval=timedelta(seconds=1), time=time)
     world.poller.start()
     try:
+        until(lambda: world.leadership.mandate is not None)
+        time.seconds += 0.25
         world.passes.until_finished(1)
+        until(lasting(0.5))  # whatever was due by then has run
+        beats = world.bell.asked
         until(lasting(1))
-        assert turn.beats == 1
+        assert world.bell.asked == beats
 
         time.seconds += 0.25
-        until(lambda: turn.beats == 2)
+        until(lambda: world.bell.asked == beats + 1)
         time.seconds += 1
         world.passes.until_finished(2)
     finally:

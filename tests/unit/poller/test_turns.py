@@ -6,22 +6,23 @@ from threading import Event, Thread
 
 import pytest
 
+from app.domain.errors import NotLeading
 from app.poller.poller import EXAMINE, GRACE, PROBE
 from app.service.reconcile import PassReport
 from tests.unit.poller.world import CHANGED, RESTING, UNSETTLED, World, lasting
 from tests.waiting import until
 
-# Other processes
+# Other replicas
 
 
-def test_what_another_process_wrote_starts_a_pass(running: World) -> None:
-    running.newest = 7
+def test_word_from_another_replica_starts_a_pass(running: World) -> None:
+    running.bell.news = True
 
     running.passes.until_finished(2, within=2)
 
 
-def test_what_was_written_before_the_pass_starts_no_other(world: World) -> None:
-    world.newest = 7
+def test_word_from_before_the_pass_starts_no_other(world: World) -> None:
+    world.bell.news = True
     world.poller.start()
     world.passes.until_finished(1)
 
@@ -29,53 +30,97 @@ def test_what_was_written_before_the_pass_starts_no_other(world: World) -> None:
     assert world.passes.started == 1
 
 
-def test_while_another_process_has_the_turn_no_pass_runs(world: World) -> None:
-    world.turn.free = False
+def test_a_replica_that_does_not_lead_passes_a_wish_on(world: World) -> None:
+    world.another_leads()
+    world.poller.start()
+
+    world.poller.wake()
+
+    assert world.bell.rings == 1
+
+
+def test_a_replica_without_a_poller_passes_a_wish_on(world: World) -> None:
+    world.poller.wake()
+
+    assert world.bell.rings == 1
+
+
+def test_the_leader_keeps_a_wish_to_itself(running: World) -> None:
+    running.poller.wake()
+
+    running.passes.until_finished(2, within=2)
+    assert running.bell.rings == 0
+
+
+# Who leads
+
+
+def test_a_replica_that_does_not_lead_runs_nothing(world: World) -> None:
+    asked: list[str] = []
+
+    def note(what: str) -> bool:
+        asked.append(what)
+        return False
+
+    world.probe = lambda: note("probe")
+    world.examine = lambda: note("examination")
+    world.another_leads()
     world.poller.start()
     world.poller.wake()
 
     until(lasting(1))
-    assert world.passes.started == 0
+
+    assert (world.passes.started, asked) == (0, [])
 
 
-def test_a_process_that_gets_the_turn_runs_a_pass_at_once(world: World) -> None:
-    world.turn.free = False
+def test_a_replica_leads_soon_after_nobody_does(world: World) -> None:
+    world.another_leads()
     world.poller.start()
-    until(lasting(0.5))
+    until(lambda: world.leases.asked > 1)
 
-    world.turn.free = True
+    world.nobody_leads()
 
-    world.passes.until_finished(1, within=1)
+    world.passes.until_finished(1, within=2)
 
 
-def test_a_process_that_stops_gives_its_turn_back(running: World) -> None:
-    running.turn.free = False
+def test_a_replica_that_stops_ends_its_term(running: World) -> None:
+    assert running.leases.leader() is not None
 
     running.poller.stop()
 
-    assert running.turn.free
+    assert running.leases.leader() is None
 
 
-# Whose turn it is
+def test_a_leader_that_is_followed_by_another_runs_no_more_passes(running: World) -> None:
+    running.nobody_leads()
+    running.another_leads()
+    until(lambda: running.leadership.mandate is None, within=5)
+    finished = running.passes.finished
+
+    running.bell.news = True
+
+    until(lasting(1))
+    assert running.passes.finished == finished
 
 
-def test_a_poller_whose_turn_it_is_not_runs_nothing(world: World) -> None:
-    world.turn.free = False
+def test_each_term_has_jobs_of_its_own_and_begins_with_a_pass(running: World) -> None:
+    running.nobody_leads()
+    running.another_leads()
+    until(lambda: running.leadership.mandate is None, within=5)
+
+    running.nobody_leads()
+
+    until(lambda: len(running.mandates) == 2, within=3)
+    running.passes.until_finished(2)
+    old, new = running.mandates
+    assert (old.trusted, new.trusted) == (False, True)
+
+
+def test_a_pass_that_finds_out_it_may_not_lead_is_tried_again(world: World) -> None:
+    world.passes.reports.append(NotLeading("too late"))
     world.poller.start()
 
-    until(lasting(0.6))
-
-    assert world.passes.started == 0
-
-
-def test_a_poller_takes_over_as_soon_as_it_is_its_turn(world: World) -> None:
-    world.turn.free = False
-    world.poller.start()
-    until(lasting(0.3))
-
-    world.turn.free = True
-
-    world.passes.until_finished(1, within=2)
+    world.passes.until_finished(2, within=5)
 
 
 # The end
@@ -138,17 +183,19 @@ def test_the_end_of_the_process_waits_for_nothing_that_hangs() -> None:
 from datetime import timedelta
 from threading import Event
 from time import monotonic
-from app.poller import Poller
+from app.poller import Jobs, Poller
 from app.poller.poller import EXAMINE, GRACE, PROBE
+from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
-from tests.fakes import FakeTurn
+from tests.fakes import FakeBell, FakeLeases
 hanging, free = Event(), Event()
 def hang():
     hanging.set()
     return free.wait(60)
 poller = Poller(
-    PassReport, hang, hang, lambda: 0,
-    turn=FakeTurn(), interval=timedelta(hours=1), monotonic=monotonic, chance=lambda: 0.0,
+    lambda mandate: Jobs(PassReport, hang, hang),
+    leadership=Leadership(FakeLeases(), replica="ours", monotonic=monotonic), bell=FakeBell(),
+    interval=timedelta(hours=1), monotonic=monotonic, chance=lambda: 0.0,
 )
 poller.start()
 assert hanging.wait(10)
@@ -162,7 +209,7 @@ poller.stop()
 def test_after_the_stop_nothing_runs_any_more(running: World) -> None:
     running.poller.stop()
     running.poller.wake()
-    running.newest = 7
+    running.bell.news = True
 
     until(lasting(1))
     assert running.passes.started == 1

@@ -6,9 +6,11 @@ from datetime import timedelta
 from threading import Event, Lock
 from time import monotonic
 
-from app.poller import Poller
+from app.poller import Jobs, Poller
+from app.ports import Mandate
+from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
-from tests.fakes import FakeTurn
+from tests.fakes import FakeBell, FakeLeases
 from tests.waiting import until
 
 RESTING = PassReport(changed=False, unsettled=False)
@@ -66,38 +68,39 @@ class Passes:
 class World:
     """A poller, and what it calls."""
 
-    def __init__(
-        self,
-        interval: timedelta = NEVER,
-        time: Callable[[], float] = monotonic,
-        turn: FakeTurn | None = None,
-    ) -> None:
+    def __init__(self, interval: timedelta = NEVER, time: Callable[[], float] = monotonic) -> None:
         self.passes = Passes()
         self.probe: Callable[[], bool] = lambda: False
         self.examine: Callable[[], bool] = lambda: False
-        self.newest: int | Exception = 0
-        self.turn = turn or FakeTurn()
+        self.bell = FakeBell()
+        self.leases = FakeLeases(time)
+        self.leadership = Leadership(self.leases, replica="ours", monotonic=time)
+        self.mandates: list[Mandate] = []
         self.poller = Poller(
-            self.passes.tick,
-            self._probe,
-            self._examine,
-            self._newest_event,
-            turn=self.turn,
+            self._jobs,
+            leadership=self.leadership,
+            bell=self.bell,
             interval=interval,
             monotonic=time,
             chance=lambda: 0.0,
         )
+
+    def another_leads(self, seconds: float = 60.0) -> None:
+        assert self.leases.take("another", timedelta(seconds=seconds))
+
+    def nobody_leads(self) -> None:
+        if self.leases.held is not None:
+            self.leases.resign(self.leases.held)
+
+    def _jobs(self, mandate: Mandate) -> Jobs:
+        self.mandates.append(mandate)
+        return Jobs(tick=self.passes.tick, probe=self._probe, examine=self._examine)
 
     def _probe(self) -> bool:
         return self.probe()
 
     def _examine(self) -> bool:
         return self.examine()
-
-    def _newest_event(self) -> int:
-        if isinstance(self.newest, Exception):
-            raise self.newest
-        return self.newest
 
     def close(self) -> None:
         self.passes.free.set()

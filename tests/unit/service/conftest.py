@@ -7,13 +7,14 @@ import pytest
 
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from tests.fakes import FakeClock, FakeCloud
 from tests.unit.service.pools import Pool
 
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Pool]:
-    registry = SqlRegistry(open_database(f"sqlite:///{tmp_path}/registry.db"))
+    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
     clock = FakeClock()
     yield Pool(registry, FakeCloud(clock=clock), clock)
     registry.close()

@@ -6,7 +6,7 @@ from app.registry.sql import SqlRegistry
 from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import PassReport, Reconciler
-from tests.fakes import FakeClock, FakeCloud, FakePreflight, FakeProber
+from tests.fakes import FakeClock, FakeCloud, FakeMandate, FakePreflight, FakeProber
 
 
 class Pool:
@@ -18,6 +18,7 @@ class Pool:
         self.clock = clock
         self.prober = FakeProber()
         self.preflight = FakePreflight()
+        self.mandate = FakeMandate()
         self.reconciler = self.restarted()
 
     def restarted(self) -> Reconciler:
@@ -34,6 +35,7 @@ class Pool:
             cloud=self.cloud,
             examination=self.examination,
             readiness=self.readiness,
+            mandate=self.mandate,
             clock=self.clock,
         )
         return self.reconciler

@@ -10,6 +10,7 @@ from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, PoolView, 
 from app.ports import Event, EventKind
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
 from tests.builders import NOW, a_look
 from tests.fakes import FakeClock, FakeProber, FakeWaker
@@ -46,7 +47,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    registry = SqlRegistry(open_database(f"sqlite:///{tmp_path}/registry.db"))
+    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
     yield World(registry)
     registry.close()
 

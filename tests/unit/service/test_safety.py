@@ -11,6 +11,7 @@ from app.domain.model import DEFAULT_POOL, InstanceState, Limit
 from app.ports import Event, EventKind
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from tests.unit.service.pools import Pool
 
 IDLE, ALLOCATED = InstanceState.IDLE, InstanceState.ALLOCATED
@@ -70,7 +71,9 @@ def test_protection_that_somebody_took_away_is_restored(pool: Pool) -> None:
 
 def with_an_empty_database(pool: Pool, folder: Path) -> Pool:
     """The same AWS, and a service that knows nothing."""
-    return Pool(SqlRegistry(open_database(f"sqlite:///{folder}/another.db")), pool.cloud, pool.clock)
+    return Pool(
+        SqlRegistry(Transactions(open_database(f"sqlite:///{folder}/another.db"))), pool.cloud, pool.clock
+    )
 
 
 def test_with_the_database_gone_the_tags_say_who_holds_what(pool: Pool, tmp_path: Path) -> None:

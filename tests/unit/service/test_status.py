@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import RegistryUnavailable
-from app.domain.model import DEFAULT_POOL, Group, InstanceId, InstanceState, PoolView, ProjectId
+from app.domain.model import DEFAULT_POOL, Group, InstanceId, InstanceState, PoolName, PoolView, ProjectId
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
-from app.service.status import Check, StatusReader
+from app.registry.transactions import Transactions
+from app.service.status import Check, Duty, StatusReader
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeLeases
 
 INTERVAL = timedelta(seconds=10)
 
@@ -20,7 +21,7 @@ INTERVAL = timedelta(seconds=10)
 class Unreachable(SqlRegistry):
     """A registry whose database is away."""
 
-    def ping(self) -> None:
+    def view(self, _pool: PoolName) -> PoolView:
         raise RegistryUnavailable("The database did not answer as it should. Try again.")
 
 
@@ -30,11 +31,18 @@ class World:
     def __init__(self, registry: SqlRegistry) -> None:
         self.registry = registry
         self.clock = FakeClock()
+        self.leases = FakeLeases()
         self.reader = self.reading(registry)
 
     def reading(self, registry: SqlRegistry) -> StatusReader:
         return StatusReader(
-            pool=DEFAULT_POOL, buffer=5, poll_interval=INTERVAL, registry=registry, clock=self.clock
+            pool=DEFAULT_POOL,
+            buffer=5,
+            poll_interval=INTERVAL,
+            registry=registry,
+            leases=self.leases,
+            replica="ours",
+            clock=self.clock,
         )
 
     def booting(self) -> InstanceId:
@@ -62,12 +70,12 @@ class World:
         self.registry.record_view(PoolView(pool=DEFAULT_POOL, last_pass_at=now, last_attempt_at=now))
 
     def check(self, name: str) -> Check:
-        return next(check for check in self.reader.checks() if check.name == name)
+        return next(check for check in self.reader.health().checks if check.name == name)
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    registry = SqlRegistry(open_database(f"sqlite:///{tmp_path}/registry.db"))
+    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
     yield World(registry)
     registry.close()
 
@@ -158,10 +166,35 @@ def test_a_registry_that_answers_is_told(world: World) -> None:
 
 
 def test_a_registry_that_does_not_answer_is_all_that_is_told(tmp_path: Path) -> None:
-    registry = Unreachable(open_database(f"sqlite:///{tmp_path}/registry.db"))
-    checks = World(registry).reader.checks()
+    registry = Unreachable(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
+    checks = World(registry).reader.health().checks
     registry.close()
 
     assert checks == (
         Check("registry", passed=False, detail="The database did not answer as it should. Try again."),
     )
+
+
+def test_the_leader_is_named_with_its_term(world: World) -> None:
+    lease = world.leases.take("another", timedelta(seconds=60))
+
+    assert world.reader.status().duty.leader == lease
+    assert world.reader.health().duty.leader == lease
+
+
+def test_while_nobody_leads_nobody_is_named(world: World) -> None:
+    assert world.reader.health().duty == Duty(replica="ours", leader=None, pass_age=None)
+
+
+def test_the_age_of_the_last_pass_is_told(world: World) -> None:
+    world.pass_succeeded()
+    world.clock.advance(7)
+
+    assert world.reader.status().duty.pass_age == timedelta(seconds=7)
+
+
+def test_a_pass_by_a_replica_whose_clock_is_ahead_is_not_from_the_future(world: World) -> None:
+    world.pass_succeeded()
+    world.clock.advance(-3)
+
+    assert world.reader.health().duty.pass_age == timedelta()

@@ -7,13 +7,14 @@ import pytest
 
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from tests.unit.web.services import Service
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[SqlRegistry]:
     engine = open_database(f"sqlite:///{tmp_path}/registry.db")
-    yield SqlRegistry(engine)
+    yield SqlRegistry(Transactions(engine))
     engine.dispose()
 
 

@@ -12,7 +12,7 @@ from app.service.allocation import Allocator
 from app.service.status import StatusReader
 from app.web import create_app
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeProber, FakeWaker
+from tests.fakes import FakeClock, FakeLeases, FakeProber, FakeWaker
 
 TOKEN = "a-token-of-sixteen-characters-or-more"
 JSON = {"Content-Type": "application/json"}
@@ -27,6 +27,7 @@ class Service:
         self.registry = registry
         self.clock = FakeClock()
         self.waker = FakeWaker()
+        self.leases = FakeLeases()
         app = create_app(
             allocator=Allocator(
                 pool=DEFAULT_POOL,
@@ -40,6 +41,8 @@ class Service:
                 buffer=5,
                 poll_interval=timedelta(seconds=10),
                 registry=registry,
+                leases=self.leases,
+                replica="this one",
                 clock=self.clock,
             ),
             token=SecretStr(token) if token else None,

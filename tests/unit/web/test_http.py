@@ -1,5 +1,6 @@
 """HTTP as the contract writes it, over a real registry and no AWS at all."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -264,6 +265,30 @@ def test_readyz_allows_six_poll_intervals(service: Service, age: int, status: in
     service.clock.advance(age)
 
     assert service.http.get("/readyz").status_code == status
+
+
+def test_readyz_names_the_leader_whether_ready_or_not(service: Service) -> None:
+    unready = service.http.get("/readyz")
+    service.registry.record_view(PoolView(pool=DEFAULT_POOL, last_pass_at=NOW))
+    service.leases.take("another", timedelta(seconds=60))
+    service.clock.advance(7)
+    ready = service.http.get("/readyz")
+
+    assert unready.get_json(force=True)["leader"] is None
+    assert unready.get_json(force=True)["lastPassAgeSeconds"] is None
+    told = ready.get_json()
+    assert (told["replica"], told["leader"]["replica"], told["leader"]["term"]) == ("this one", "another", 1)
+    assert told["leader"]["since"].endswith("Z")
+    assert told["lastPassAgeSeconds"] == 7
+
+
+def test_status_names_the_leader(service: Service) -> None:
+    service.leases.take("another", timedelta(seconds=60))
+
+    told = service.http.get("/status").get_json()
+
+    assert (told["replica"], told["leader"]["replica"], told["leader"]["term"]) == ("this one", "another", 1)
+    assert told["lastPassAgeSeconds"] is None
 
 
 # When things break

@@ -1,0 +1,164 @@
+"""How word gets from a replica that did something to the one that leads: NOTIFY, or a look."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from selectors import EVENT_READ, DefaultSelector
+from threading import Event, Lock, Thread
+from typing import Any, cast
+
+import psycopg
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+CHANNEL = "ec2_orchestrator"
+
+# All in seconds.
+LOOK = 1.0
+"""How often the registry is looked at where NOTIFY brings word: it may get lost with a connection."""
+GAP = 0.1
+"""The least time from one NOTIFY to the next: a storm of claims makes ten a second."""
+QUIET = 10.0
+"""After so long without a word the connection is tried: a lost network says nothing."""
+AGAIN = 1.0
+"""How long to wait after a failure before another connection is made."""
+
+log = structlog.get_logger()
+
+
+class Look:
+    """The Bell port by looking: each change leaves a line in the audit trail, so ringing needs nothing."""
+
+    def __init__(
+        self, newest_event: Callable[[], int], *, monotonic: Callable[[], float], every: float = 0.0
+    ) -> None:
+        """Look at most once in so many seconds; `monotonic` returns seconds that never jump."""
+        self._newest_event = newest_event
+        self._monotonic = monotonic
+        self._every = every
+        self._next_at = monotonic()
+        self._seen = 0
+
+    def ring(self) -> None:
+        """See Bell.ring."""
+
+    def rang(self) -> bool:
+        """See Bell.rang."""
+        now = self._monotonic()
+        if now < self._next_at:
+            return False
+        self._next_at = now + self._every
+        newest = self._newest_event()
+        news, self._seen = newest != self._seen, newest  # smaller in a database that was restored
+        return news
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PostgresBell:
+    """The Bell port by LISTEN and NOTIFY, on a connection of its own, in a thread of its own.
+
+    NOTIFY is not part of the claim: transactions that notify queue at their commit, all of them, for one lock
+    of the database (see PostgreSQL's async.c). The thread sends one for all that rang meanwhile. What is lost
+    with a connection, or with a process between its commit and its NOTIFY, a look once a second makes up for.
+    """
+
+    def __init__(self, engine: Engine, look: Look) -> None:
+        self._engine = engine
+        self._look = look
+        self._lock = Lock()
+        self._thread: Thread | None = None
+        self._wish = Event()
+        self._word = Event()
+        self._over = Event()
+        self._inside, self._outside = socket.socketpair()
+        self._inside.setblocking(False)
+
+    def ring(self) -> None:
+        """See Bell.ring."""
+        self._start()
+        if not self._wish.is_set():
+            self._wish.set()
+            self._poke()
+
+    def rang(self) -> bool:
+        """See Bell.rang."""
+        self._start()
+        if self._word.is_set():
+            self._word.clear()
+            return True
+        return self._look.rang()
+
+    def close(self) -> None:
+        """Stop listening. What rang a moment ago may get lost: the look makes up for it."""
+        self._over.set()
+        self._poke()
+        if self._thread is not None:
+            self._thread.join(AGAIN)
+        self._inside.close()
+        self._outside.close()
+
+    def _poke(self) -> None:
+        with suppress(OSError):  # full: it is awake
+            self._outside.send(b"!", socket.MSG_DONTWAIT)
+
+    def _start(self) -> None:
+        """Begin at the first use: before a fork no thread may run."""
+        with self._lock:
+            if self._thread is None and not self._over.is_set():
+                self._thread = Thread(target=self._run, name="bell", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        silent = False
+        while not self._over.is_set():
+            try:
+                with self._connection() as connection, DefaultSelector() as either:
+                    either.register(connection, EVENT_READ)
+                    either.register(self._inside, EVENT_READ)
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    self._word.set()  # what was sent before is lost
+                    silent = False
+                    while not self._over.is_set():
+                        self._serve(connection, either)
+            except (SQLAlchemyError, psycopg.Error, OSError, ValueError) as error:  # or it was closed
+                if not silent and not self._over.is_set():
+                    log.warning("bell.lost", detail=str(error).strip().splitlines()[0])
+                silent = True
+                self._over.wait(AGAIN)
+
+    @contextmanager
+    def _connection(self) -> "Iterator[psycopg.Connection[Any]]":
+        pooled = self._engine.raw_connection()
+        connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
+        pooled.detach()  # it is none of those that requests share
+        try:
+            connection.autocommit = True
+            yield connection
+        finally:
+            connection.close()
+
+    def _serve(self, connection: "psycopg.Connection[Any]", either: DefaultSelector) -> None:
+        """Wait for what comes from either side, and pass it on."""
+        ready = either.select(QUIET)
+        with suppress(BlockingIOError):
+            self._inside.recv(1024)
+        if self._wish.is_set():
+            self._wish.clear()
+            connection.execute(f"NOTIFY {CHANNEL}")
+            self._over.wait(GAP)
+        elif not ready:
+            connection.execute("SELECT 1")
+        if any(True for _ in connection.notifies(timeout=0)):
+            self._word.set()
+
+
+def bell_of(
+    engine: Engine, newest_event: Callable[[], int], monotonic: Callable[[], float]
+) -> Look | PostgresBell:
+    """Choose the bell that fits the database."""
+    if engine.dialect.name == "postgresql":
+        return PostgresBell(engine, Look(newest_event, monotonic=monotonic, every=LOOK))
+    return Look(newest_event, monotonic=monotonic)

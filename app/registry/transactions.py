@@ -1,0 +1,72 @@
+"""How everything in the registry gets to its database: in line, spared while it is away, in our words."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from app.domain.errors import RegistryUnavailable, RegistryUnusable
+from app.registry.breaker import Breaker
+from app.registry.database import EXCLUSIVE
+from app.registry.errors import translated
+from app.registry.queue import queue_of
+
+
+class Transactions:
+    """Makes the transactions on one engine: one for each process, whatever is kept in the database.
+
+    They raise RegistryUnavailable, and no driver's exception.
+    """
+
+    def __init__(self, engine: Engine, *, breaker: Breaker | None = None) -> None:
+        self.engine = engine
+        self._writing = engine.execution_options(**{EXCLUSIVE: True})
+        self._breaker = breaker or Breaker()
+        self._owed: Callable[[], None] | None = None
+        # The lock guard. SQLite has one writer at a time, and leaves it to chance who is next: threads and
+        # processes queue here first. PostgreSQL locks rows, and orders replicas as well as threads.
+        self._queue = None if self.lock_rows else queue_of(engine)
+        self._guard: AbstractContextManager[Any] = self._queue or nullcontext()
+
+    @property
+    def lock_rows(self) -> bool:
+        """Whether writers run side by side, and lock what they need row by row."""
+        return self.engine.dialect.name != "sqlite"
+
+    @contextmanager
+    def exclusively(self, *, before_all: bool = False) -> Iterator[Connection]:
+        """Run a writing transaction: alone on SQLite, ordered by row locks on PostgreSQL.
+
+        What is `before_all` does not wait for what is owed: it is what is owed.
+        """
+        if not before_all:
+            self._settle()
+        with self._guard, translated(), self._breaker.passing(), self._writing.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """Run a transaction that only reads."""
+        self._settle()
+        with translated(), self._breaker.passing(), self.engine.begin() as tx:
+            yield tx
+
+    def owe(self, debt: Callable[[], None]) -> None:
+        """Do this before anything else, as soon as the database answers."""
+        self._owed = debt
+
+    def close(self) -> None:
+        """Close every connection, and the queue's file."""
+        self.engine.dispose()
+        if self._queue is not None:
+            self._queue.close()
+
+    def _settle(self) -> None:
+        if self._owed is None:
+            return
+        try:
+            self._owed()
+        except RegistryUnusable as error:  # the start is over: it is a request now that cannot be served
+            raise RegistryUnavailable(error.detail) from error
+        self._owed = None

@@ -1,0 +1,73 @@
+"""What tests of databases share: ways behind the registry's back, and processes beside the test."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import make_url
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def plainly(url: str) -> Iterator[Connection]:
+    """One transaction on a database, without anything of ours."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def as_owner(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to the same server, but not to this database."""
+    maintenance = make_url(url).set(drivername="postgresql", database="postgres")
+    with psycopg.connect(maintenance.render_as_string(hide_password=False), autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def away(engine: Engine) -> Iterator[None]:
+    """Have the server end every connection to this database, and take no new one, while the block runs."""
+    name = engine.url.database
+    with as_owner(engine.url.render_as_string(hide_password=False)) as owner:
+        owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            yield
+        finally:
+            owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def python(program: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Run a program beside the tests."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},  # noqa: TID251 - the rest of it is needed, too
+    )
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """Wait for what it says next."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    """Let it go on, where it waits for a line."""
+    assert process.stdin is not None
+    process.stdin.write("now\n")
+    process.stdin.flush()

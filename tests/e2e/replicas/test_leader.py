@@ -1,0 +1,153 @@
+"""Three replicas in fine weather: who leads, who takes over, and who stops by himself."""
+
+import signal
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.e2e.aws import SET_DESIRED, TERMINATE
+from tests.e2e.replicas.checks import examine
+from tests.e2e.replicas.facts import Term, Write
+from tests.e2e.replicas.fleet import Fleet, Leader, Replica
+from tests.e2e.soak.facts import Fact, now
+from tests.waiting import until
+
+BUFFER = 5
+SOON = 3.0
+"""Seconds for what should take one, on a busy machine."""
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Fleet]:
+    """Three that look at AWS once a minute: what happens soon was not the poll."""
+    facts: list[Fact] = []
+    settings = {"ORCHESTRATOR_BUFFER": str(BUFFER), "ORCHESTRATOR_POLL_INTERVAL": "60"}
+    with Fleet(facts.append, settings=settings, worker="none", desired=BUFFER) as fleet:
+        yield fleet
+        writes = [*fleet.trail(), *fleet.cloud.writes.told()]
+        broken = [one for one in examine(writes).violations if one.rule in {"one-writer", "terms"}]
+        assert not broken
+
+
+@pytest.fixture
+def fleet(running: Fleet) -> Fleet:
+    """All three serve, one leads, and the buffer is full."""
+    running.await_leader()
+    running.replicas[0].service.settled(idle=BUFFER)
+    return running
+
+
+def duties(fleet: Fleet, path: str) -> list[dict[str, Any]]:
+    """What each says of itself, and of who leads."""
+    return [one.service.http.get(path).json() for one in fleet.replicas]
+
+
+def writes(fleet: Fleet, action: str, since: float) -> list[Write]:
+    return [one for one in fleet.cloud.writes.told() if one.action == action and one.at >= since]
+
+
+def first(fleet: Fleet, action: str, since: float) -> Write | None:
+    return next(iter(writes(fleet, action, since)), None)
+
+
+def elected(fleet: Fleet, leader: Leader) -> float:
+    (at,) = [one.at for one in fleet.trail() if isinstance(one, Term) and one.number == leader.term]
+    return at
+
+
+@pytest.mark.parametrize("path", ["/status", "/readyz"])
+def test_all_replicas_name_the_same_leader_and_each_names_itself(fleet: Fleet, path: str) -> None:
+    leader = fleet.await_leader()
+    said = duties(fleet, path)
+    assert {(one["leader"]["replica"], one["leader"]["term"]) for one in said} == {
+        (leader.holder, leader.term)
+    }
+    assert len({one["replica"] for one in said}) == 3
+    assert leader.holder in {one["replica"] for one in said}
+    assert all(one["lastPassAgeSeconds"] >= 0 for one in said)
+
+
+def test_a_claim_at_any_replica_has_the_leader_raise_desired_soon(fleet: Fleet) -> None:
+    leader = fleet.await_leader()
+    for replica in fleet.replicas:
+        replica.service.settled(idle=BUFFER)
+        begun = now()
+        replica.service.allocate(f"top-up-{replica.number}")
+        write = until(partial(first, fleet, SET_DESIRED, begun), what="desired to be raised")
+        assert write is not None
+        print(f"raised after {write.at - begun:.2f} s for a claim at replica {replica.number}")  # noqa: T201
+        assert write.writer == leader.holder
+        assert write.at - begun < SOON
+
+
+def test_a_replica_that_is_cut_off_says_so_and_comes_back(fleet: Fleet) -> None:
+    follower = fleet.followers()[0]
+    http = follower.service.http
+    follower.link.cut()
+    try:
+        until(lambda: http.get("/readyz").status_code == 503, what="it to notice")
+        assert http.get("/healthz").status_code == 200
+        refused = http.get("/status")
+        assert (refused.status_code, refused.json()["code"]) == (503, "registry-unavailable")
+        assert http.get("/readyz").json()["leader"] is None
+    finally:
+        follower.link.mend()
+    until(lambda: http.get("/readyz").status_code == 200, what="it to be ready again")
+
+
+def test_a_leader_that_ends_in_order_hands_over_at_once(fleet: Fleet) -> None:
+    leader = fleet.await_leader()
+    left, other = fleet.of(leader), fleet.followers()[0]
+    begun = now()
+    left.service.http.close()
+    left.service.program.signal(signal.SIGTERM)
+    try:
+        following = fleet.await_leader(other_than=leader.holder)
+        took = elected(fleet, following) - begun
+        print(f"{took:.2f} s from SIGTERM to the next term")  # noqa: T201 - a figure to see
+        assert took < SOON
+        asked = now()
+        other.service.allocate("after-the-hand-over")
+        until(lambda: writes(fleet, SET_DESIRED, asked), what="the next leader to raise desired")
+        assert {one.writer for one in writes(fleet, SET_DESIRED, asked)} == {following.holder}
+        assert left.service.program.exit_code() == 0
+    finally:
+        left.service.start()
+
+
+def test_a_leader_that_stood_still_writes_nothing_when_it_goes_on(fleet: Fleet) -> None:
+    """It is stopped in the middle of a pass, with more to do; meanwhile another one does it."""
+    leader = fleet.await_leader()
+    stopped, other = fleet.of(leader), fleet.followers()[0]
+    machines = [other.service.allocate(f"released-{number}")["machineId"] for number in range(BUFFER)]
+    other.service.settled(idle=BUFFER)
+    begun = now()
+    fleet.cloud.fault(kind="delay", action=TERMINATE, seconds=0.5)
+    for machine in machines:
+        assert other.service.destroy(machine).status_code == 200
+    until(lambda: writes(fleet, TERMINATE, begun), what="the first of them to be ended")
+    stopped.signal_workers(signal.SIGSTOP)
+    try:
+        fleet.cloud.lift_faults()
+        following = fleet.await_leader(other_than=leader.holder)
+        taken = elected(fleet, following)
+        other.service.settled(idle=BUFFER)
+        done = {one.writer for one in writes(fleet, TERMINATE, taken)}
+    finally:
+        stopped.signal_workers(signal.SIGCONT)
+    until(lambda: lost(stopped, leader), within=15, what="it to notice")
+    assert done == {following.holder}
+    other.service.allocate("after-the-stop")
+    other.service.settled(idle=BUFFER)
+    assert {one.writer for one in fleet.cloud.writes.told() if one.at >= taken} == {following.holder}
+    assert len(writes(fleet, TERMINATE, begun)) >= len(machines)
+
+
+def lost(replica: Replica, leader: Leader) -> bool:
+    """Whether it says that its term is over."""
+    said = [line for line in replica.service.logs if line["event"] == "leadership.lost"]
+    return leader.term in {line["term"] for line in said}
