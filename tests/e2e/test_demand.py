@@ -72,5 +72,9 @@ def test_a_poller_in_another_process_notices_the_claim_as_soon(apart: Apart) -> 
 
 def test_the_scheduler_ends_after_the_pass_in_hand(apart: Apart) -> None:
     assert apart.exit_code == 0
-    assert apart.events_of_the_scheduler[-2:] == ["pass.finished", "poller.stopped"]
+    assert apart.events_of_the_scheduler[-3:] == [
+        "pass.finished",
+        "leadership.resigned",
+        "poller.stopped",
+    ]
     assert apart.sizes == [0, 5, 6, 7]

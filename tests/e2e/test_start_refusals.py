@@ -64,6 +64,7 @@ def from_a_newer_version(path: Path) -> str:
     open_database(f"sqlite:///{path}").dispose()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE compatibility SET oldest = '9999'")
     connection.close()
     return f"sqlite:///{path}"
 
@@ -93,6 +94,11 @@ def bad_settings(*command: str) -> Refused:
     return refusal(*command, **BAD_SETTINGS)
 
 
+def preloading(command: tuple[str, ...], path: Path) -> Refused:
+    """It has opened the database by then."""
+    return refusal(*command, "--preload", ORCHESTRATOR_DATABASE_URL=f"sqlite:///{path}")
+
+
 def an_open_door(*command: str) -> Refused:
     return refusal(*command, ORCHESTRATOR_BIND=f"0.0.0.0:{a_free_port()}")
 
@@ -119,7 +125,9 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starts]:
             "door": threads.submit(an_open_door, *GUNICORN),
             "bind": threads.submit(refusal, *GUNICORN, "--bind", "0.0.0.0:0"),
             "threads": threads.submit(refusal, *GUNICORN, "--threads", "9"),
-            "preload": threads.submit(refusal, *GUNICORN, "--preload"),
+            "preload": threads.submit(
+                preloading, GUNICORN, tmp_path_factory.mktemp("database") / "registry.db"
+            ),
         }
 
 
