@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate
 
-.PHONY: help run test soak setup check serve cloud bench docs lock format
+.PHONY: help run test soak replicas setup check serve cloud bench docs lock format
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,12 @@ SOAK_DATABASE ?= sqlite
 
 soak: setup ## ten minutes of faults and kill -9, one table; SOAK_MINUTES=3 SOAK_SEED=7 SOAK_DATABASE=postgresql
 	@$(BIN)/python -m tests.e2e.soak --minutes $(SOAK_MINUTES) --seed "$(SOAK_SEED)" --database $(SOAK_DATABASE)
+
+REPLICAS_MINUTES ?= 5
+REPLICAS_SEED ?=
+
+replicas: setup ## three replicas on PostgreSQL for five minutes, leaders killed, network cut; REPLICAS_MINUTES=3 REPLICAS_SEED=7
+	@$(BIN)/python -m tests.e2e.replicas --minutes $(REPLICAS_MINUTES) --seed "$(REPLICAS_SEED)"
 
 check: setup ## what CI runs: format, lint, types, import layers, all tests
 	$(BIN)/ruff format --check .

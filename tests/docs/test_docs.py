@@ -24,7 +24,7 @@ PAGES = [
     for page in ROOT.rglob("*.md")
     if not {".venv", "var", "node_modules"} & set(page.relative_to(ROOT).parts)
 ]
-TARGETS = ["run", "test", "setup", "check", "soak", "serve", "cloud", "bench", "docs"]
+TARGETS = ["run", "test", "setup", "check", "soak", "replicas", "serve", "cloud", "bench", "docs"]
 
 
 def text(page: str) -> str:

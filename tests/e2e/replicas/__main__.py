@@ -23,7 +23,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.replicas", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="0: the minute of `make test`")
-    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--seed", type=lambda text: int(text) if text else None, default=None)
     return parser.parse_args()
 
 
