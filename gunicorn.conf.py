@@ -18,7 +18,7 @@ except StartRefused as refusal:
 bind = settings.bind
 worker_class = "app.web.worker.PatientWorker"  # gthread, but not for ever
 threads = settings.threads
-keepalive = 5
+keepalive = 75  # longer than a load balancer keeps an idle connection (ALB: 60 s): it closes first, not we
 graceful_timeout = 30
 timeout = 60
 control_socket_disable = True  # its default path is shared by every gunicorn of one user

@@ -37,6 +37,8 @@ def open_database(
                 f"The database {name} cannot be opened for writing: {reason(error)}."
             ) from error
         _postpone(engine, lambda: _prepare(where, name, limits))
+    except TypeError as error:  # the driver's word for an option that it cannot use
+        raise RegistryUnusable(f"The database {name} cannot be opened as its URL says: {error}.") from error
     return engine
 
 

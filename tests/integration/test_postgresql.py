@@ -194,6 +194,11 @@ def test_a_server_that_takes_a_connection_and_never_answers_is_refused_soon() ->
     assert monotonic() - began < 2 * LIMITS.connect
 
 
+def test_an_option_in_the_url_that_the_driver_cannot_use_is_refused_in_a_sentence(url: str) -> None:
+    with pytest.raises(RegistryUnusable, match="cannot be opened as its URL says: "):
+        open_database(f"{url}?prepare_threshold=0")
+
+
 def test_a_connection_that_others_have_is_waited_for_a_short_time(url: str) -> None:
     with opened(url, IMPATIENT, connections=1) as engine, engine.connect():
         began = monotonic()
