@@ -18,7 +18,7 @@ from app.ports import Mandate
 from app.probe.http import HttpProber
 from app.probe.none import NoProber
 from app.probe.tcp import TcpProber
-from app.registry.bell import Look, PostgresBell, bell_of
+from app.registry.bell import PostgresBell, QuietBell, bell_of
 from app.registry.database import open_database
 from app.registry.inspection import examine_database, open_read_only
 from app.registry.leases import SqlLeases
@@ -56,7 +56,7 @@ class Services:
     allocator: Allocator
     status_reader: StatusReader
     poller: Poller
-    bell: Look | PostgresBell
+    bell: QuietBell | PostgresBell
     transactions: Transactions
 
     def close(self) -> None:
@@ -125,9 +125,11 @@ def _jobs(
             clock=clock,
             confirm=mandate.confirm,
         )
-        readiness = Readiness(policy=settings.policy, registry=registry, prober=prober, clock=clock)
+        readiness = Readiness(
+            policy=settings.policy, registry=registry, prober=prober, mandate=mandate, clock=clock
+        )
         examination = Examination(
-            AwsPreflight(connection, settings.asg_name, clock),
+            AwsPreflight(connection, settings.asg_name, clock, confirm=mandate.confirm),
             buffer=settings.policy.buffer,
             monotonic=time.monotonic,
         )
@@ -205,7 +207,7 @@ def inspect(settings: Settings) -> Inspection:
         address=settings.address,
         warnings=settings.warnings,
         database=lambda: examine_database(settings.database_url, settings.pool, **place),
-        preflight=AwsPreflight(connection, settings.asg_name, clock),
+        preflight=AwsPreflight(connection, settings.asg_name, clock, confirm=_changes_nothing),
         cloud=cloud,
         prober=_prober(settings),
         clock=clock,
@@ -215,3 +217,7 @@ def inspect(settings: Settings) -> Inspection:
 
 def _refuse() -> None:
     raise NotLeading("The command line changes nothing.")
+
+
+def _changes_nothing() -> None:
+    """Confirm the doctor's trials: AWS must refuse each of them."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from app.domain.errors import PoolExhausted
+from app.domain.events import Event, EventKind
 from app.domain.finding import Finding
 from app.domain.model import (
     NOT_TERMINATED,
@@ -45,53 +46,6 @@ class Unproved(PoolExhausted):
     def __init__(self, candidates: Mapping[InstanceId, tuple[str, int]], *, retry_after: timedelta) -> None:
         super().__init__("", retry_after=retry_after)
         self.candidates = candidates
-
-
-class EventKind(StrEnum):
-    """What the audit trail tells. Names never change; docs/reference/events.md is made from it."""
-
-    INSTANCE_DISCOVERED = "instance.discovered"
-    """A new member of the group was taken into the registry, as booting."""
-    INSTANCE_IDLE = "instance.idle"
-    """The instance passed its probe and may be handed out."""
-    INSTANCE_WITHDRAWN = "instance.withdrawn"
-    """An idle instance is no longer fit to be handed out; it is booting again."""
-    INSTANCE_TERMINATING = "instance.terminating"
-    """The instance is on its way out; the reason says by whose decision."""
-    INSTANCE_TERMINATED = "instance.terminated"
-    """The instance is proved to be gone."""
-    ALLOCATION_UNMET = "allocation.unmet"
-    """A project asked while nothing was idle; it counts as waiting for half a minute."""
-    ALLOCATION_CREATED = "allocation.created"
-    """A project got an instance."""
-    ALLOCATION_ADOPTED = "allocation.adopted"
-    """An instance is in use by its tags, and the registry did not know: taken over as allocated."""
-    ALLOCATION_ENDED = "allocation.ended"
-    """An allocation ended by our decision, the reason says which."""
-    ALLOCATION_LOST = "allocation.lost"
-    """An allocation ended because its instance did, not by our decision."""
-    CAPACITY_RAISED = "capacity.raised"
-    """Desired capacity was written; the reason says from what to what."""
-    CAPACITY_MOVED = "capacity.moved"
-    """Somebody else wrote desired capacity; the reason says from what to what."""
-    LEADER_ELECTED = "leader.elected"
-    """A replica leads from now on, for all pools: the actor names it, the reason its term."""
-    INSTANCE_LEAKED = "instance.leaked"
-    """An instance of the group that is no member and that nobody explains: reported, never ended by us."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One line of the audit trail: who did what to which instance and project, and why."""
-
-    id: int
-    at: datetime
-    kind: EventKind
-    pool: PoolName
-    actor: str
-    instance: InstanceId | None = None
-    project: ProjectId | None = None
-    reason: str | None = None
 
 
 class Clock(Protocol):
@@ -217,8 +171,12 @@ class Registry(Protocol):
         """
         ...
 
-    def note_terminate_call(self, instance: InstanceId, at: datetime | None) -> None:
-        """Note when AWS is asked to terminate a terminating instance; None: AWS is known to have refused."""
+    def note_terminate_call(self, instance: InstanceId, at: datetime) -> None:
+        """Note when AWS is asked to terminate a terminating instance."""
+        ...
+
+    def forget_terminate_call(self, instance: InstanceId, at: datetime) -> None:
+        """Take the note of that moment back: the call is known to have had no effect. Later notes stay."""
         ...
 
     def mark_tagged(self, instance: InstanceId, project: ProjectId) -> None:
@@ -324,7 +282,10 @@ class Preflight(Protocol):
     """Examines how AWS is set up for us: credentials, group, permissions, clock."""
 
     def examine(self, buffer: int) -> Sequence[Finding]:
-        """Tell of each thing that must be right whether it is. Changes nothing; never raises."""
+        """Tell of each thing that must be right whether it is. Changes nothing.
+
+        Raises nothing but NotLeading and RegistryUnavailable, where this replica may not even try.
+        """
         ...
 
 
@@ -364,10 +325,7 @@ class Leases(Protocol):
     """
 
     def take(self, holder: str, ttl: timedelta) -> Lease | None:
-        """Begin a term of `ttl`, unless another holder's term is running: None then. Cheap where it is.
-
-        An end that is proved counts as one: a process of this machine that is gone has no term any more.
-        """
+        """Begin a term of `ttl`, unless another holder's term is running: None then. Cheap where it is."""
         ...
 
     def renew(self, lease: Lease, ttl: timedelta) -> bool:

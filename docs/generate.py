@@ -17,8 +17,8 @@ from pydantic.fields import FieldInfo
 
 from app.domain import errors
 from app.domain.errors import OrchestratorError
+from app.domain.events import EventKind
 from app.domain.model import TRANSITIONS, EndReason, InstanceState
-from app.ports import EventKind
 from app.settings import Settings
 from app.simulator import control
 from app.simulator.faults import Fault

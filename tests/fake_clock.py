@@ -27,3 +27,8 @@ class Stopwatch:
 
     def __call__(self) -> float:
         return self.seconds
+
+    def advance(self, seconds: float) -> float:
+        """Move on; return the time then."""
+        self.seconds += seconds
+        return self.seconds

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -81,9 +82,23 @@ class Connection:
         """
         return self._calling(action, attempts=3, change=False, leaving=-DEBT if urgent else 0.0)
 
-    def changing(self, action: str, *, urgent: bool = False) -> AbstractContextManager[Clients]:
-        """Lend the clients for a call that changes something: it is attempted once."""
-        return self._calling(action, attempts=1, change=True, leaving=-DEBT if urgent else RESERVE)
+    @contextmanager
+    def changing(
+        self, action: str, *, confirm: Callable[[], None], urgent: bool = False
+    ) -> Iterator[Clients]:
+        """Lend the clients for a call that changes something: it is attempted once.
+
+        `confirm` is called right before it is sent, and returns where it may be; what it raises comes out of
+        the block, and nothing was sent.
+        """
+        before = _CONFIRM.set(confirm)
+        try:
+            with self._calling(
+                action, attempts=1, change=True, leaving=-DEBT if urgent else RESERVE
+            ) as clients:
+                yield clients
+        finally:
+            _CONFIRM.reset(before)
 
     @contextmanager
     def _calling(self, action: str, *, attempts: int, change: bool, leaving: float) -> Iterator[Clients]:
@@ -133,6 +148,10 @@ class Connection:
         # botocore tells of each request just before it is sent: of every page, and of every attempt.
         clients.autoscaling.meta.events.register("before-send", _charging(self._budgets["autoscaling"]))
         clients.ec2.meta.events.register("before-send", _charging(self._budgets["ec2"]))
+        if attempts == 1:
+            # After credentials were fetched and the request was signed, both of which may take their time.
+            clients.autoscaling.meta.events.register_last("before-send", _confirming)
+            clients.ec2.meta.events.register_last("before-send", _confirming)
         return clients
 
 
@@ -141,3 +160,11 @@ def _charging(budget: Budget) -> Callable[..., None]:
         budget.charge()
 
     return charge
+
+
+_CONFIRM: ContextVar[Callable[[], None]] = ContextVar("confirm")
+"""Who is asked before the change at hand is sent: clients are shared by all threads."""
+
+
+def _confirming(**_: object) -> None:
+    _CONFIRM.get()()

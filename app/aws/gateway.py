@@ -1,7 +1,7 @@
 """AwsCloud: the Cloud port over boto3, bound to one Auto Scaling group."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from app.aws import activities, notices, translate
@@ -25,7 +25,7 @@ class AwsCloud:
     At rest a look costs one call (DescribeAutoScalingGroups), and one more while a member is on its way in or
     out, while there is a stray, and at each sweep. Raising desired capacity and tagging cost two calls each:
     they read what they are about to write over. Nothing but CloudError is raised, and what `confirm` raises:
-    it is called right before each change, and returns where the change may be made.
+    it is called right before each change is sent, and returns where it may be.
     """
 
     def __init__(
@@ -163,11 +163,8 @@ class AwsCloud:
         finally:
             self._details.outdate(instance)
 
-    @contextmanager
-    def _changing(self, action: str, *, urgent: bool = False) -> Iterator[Clients]:
-        with self._aws.changing(action, urgent=urgent) as clients:
-            self._confirm()  # last: only the call itself comes after it
-            yield clients
+    def _changing(self, action: str, *, urgent: bool = False) -> AbstractContextManager[Clients]:
+        return self._aws.changing(action, confirm=self._confirm, urgent=urgent)
 
     def _end(self, instance: InstanceId, *, decrement: bool) -> None:
         with self._changing("autoscaling:TerminateInstanceInAutoScalingGroup") as clients:

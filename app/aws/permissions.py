@@ -41,10 +41,11 @@ class Trial:
 
 
 class Permissions:
-    """Tries what one group's pool needs. Changes nothing; raises nothing."""
+    """Tries what one group's pool needs. Changes nothing; raises nothing but what `confirm` raises."""
 
-    def __init__(self, connection: Connection, group: str) -> None:
+    def __init__(self, connection: Connection, group: str, confirm: Callable[[], None]) -> None:
         self._aws = connection
+        self._confirm = confirm
         self._group = group
 
     def examine(self, answer: Answer | None, *, listable: bool, genuine: bool) -> Iterator[Finding]:
@@ -180,7 +181,9 @@ class Permissions:
         return Finding(check=f"permission {trial.action}", verdict=Verdict.OK, detail="Allowed.")
 
     def _lend(self, trial: Trial) -> AbstractContextManager[Clients]:
-        return (self._aws.changing if trial.change else self._aws.reading)(trial.action)
+        if trial.change:
+            return self._aws.changing(trial.action, confirm=self._confirm)
+        return self._aws.reading(trial.action)
 
 
 def _unknown(action: str, why: str) -> Finding:

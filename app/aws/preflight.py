@@ -4,7 +4,7 @@ Rests on the Auto Scaling user guide, in the chapters that notices.py names, and
 signed AWS API request" in the IAM user guide: AWS refuses what was signed more than five minutes ago.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -55,13 +55,18 @@ class _First:
 
 
 class AwsPreflight:
-    """The Preflight port over boto3: about ten calls, none of which can change anything."""
+    """The Preflight port over boto3: about ten calls, none of which can change anything.
 
-    def __init__(self, connection: Connection, group: str, clock: Clock) -> None:
+    All the same, `confirm` is called before each that AWS would take for a change; what it raises comes out.
+    """
+
+    def __init__(
+        self, connection: Connection, group: str, clock: Clock, *, confirm: Callable[[], None]
+    ) -> None:
         self._aws = connection
         self._group = group
         self._clock = clock
-        self._permissions = Permissions(connection, group)
+        self._permissions = Permissions(connection, group, confirm)
 
     def examine(self, buffer: int) -> Sequence[Finding]:
         """Tell of each thing that must be right whether it is; see the port.

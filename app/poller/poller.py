@@ -41,6 +41,8 @@ SPREAD = 0.2
 """The share of such a time that is left to chance, so that several callers do not come back together."""
 GRACE = 1.0
 """How long the end waits for a probe, and for an examination."""
+STUCK = 120.0
+"""How long a leader's passes may fail, or one may hang, before it lets another replica try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Poller:
         self._due_at = self._not_before = monotonic()
         self._started_at = self._due_at - GAP
         self._throttled = 0
+        self._passing = Lock()
+        self._failing_since: float | None = None
         self._term: tuple[Mandate, Jobs] | None = None
         self._scheduler: BackgroundScheduler | None = None
 
@@ -111,10 +115,14 @@ class Poller:
 
         A probe or an examination that hangs is left behind: its thread ends with the process.
         """
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=True)
-            self._scheduler = None
-        self._leadership.resign()
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            for job in ("pass", "probes", "examination"):
+                scheduler.remove_job(job)
+        with self._passing:  # leadership is kept until it is over
+            self._leadership.resign()
+        if scheduler is not None:
+            scheduler.shutdown(wait=True)
 
     def wake(self) -> None:
         """See Waker.wake. Where this replica does not lead, the one that does gets word."""
@@ -129,11 +137,28 @@ class Poller:
 
     def _keep(self) -> None:
         try:
+            if self._is_stuck():
+                log.warning("leadership.stuck", detail="no pass succeeds: another replica may fare better")
+                self._leadership.step_aside()
             self._leadership.keep()
         except Exception:
             log.exception("leadership.crashed")
 
+    def _is_stuck(self) -> bool:
+        """Whether passes hang or fail for so long that it is better to let another replica try."""
+        now = self._monotonic()
+        with self._lock:
+            since = self._failing_since
+            if self._leadership.mandate is None or since is None or now - since < STUCK:
+                return False
+            self._failing_since = now
+        return True
+
     def _beat(self) -> None:
+        with self._passing:
+            self._run_one()
+
+    def _run_one(self) -> None:
         begun = False
         try:
             jobs = self._jobs()
@@ -169,6 +194,7 @@ class Poller:
             with self._lock:
                 self._due_at = self._not_before = self._monotonic()
                 self._throttled = 0
+                self._failing_since = None
         return self._term[1]
 
     def _is_due(self) -> bool:
@@ -178,6 +204,8 @@ class Poller:
             if now < max(self._due_at, self._not_before):
                 return False
             self._started_at, self._due_at = now, now + self._interval
+            if self._failing_since is None:
+                self._failing_since = now  # until it has succeeded
         return True
 
     def _retry(self) -> None:
@@ -189,6 +217,8 @@ class Poller:
         """Choose by what a pass did when the next one is due."""
         with self._lock:
             self._slow_down(report)
+            if not report.failed or report.throttled:  # AWS throttles the account: nobody would fare better
+                self._failing_since = None
             if report.changed:
                 self._due_at = min(self._due_at, self._started_at + GAP)
             elif report.unsettled:
@@ -222,6 +252,6 @@ class Poller:
     def _run_beside(self, run: Callable[[Jobs], bool]) -> None:
         """Run a job beside the passes while this replica leads, and a pass soon where it brought news."""
         term = self._term
-        with suppress(RegistryUnavailable):  # the pass reports it
+        with suppress(NotLeading, RegistryUnavailable):  # the pass reports it
             if term is not None and term[0].trusted and run(term[1]):
                 self._want_one()

@@ -27,7 +27,7 @@ AGAIN = 1.0
 log = structlog.get_logger()
 
 
-class Look:
+class QuietBell:
     """The Bell port by looking: each change leaves a line in the audit trail, so ringing needs nothing."""
 
     def __init__(
@@ -65,7 +65,7 @@ class PostgresBell:
     with a connection, or with a process between its commit and its NOTIFY, a look once a second makes up for.
     """
 
-    def __init__(self, engine: Engine, look: Look) -> None:
+    def __init__(self, engine: Engine, look: QuietBell) -> None:
         self._engine = engine
         self._look = look
         self._lock = Lock()
@@ -125,7 +125,7 @@ class PostgresBell:
                         self._serve(connection, either)
             except (SQLAlchemyError, psycopg.Error, OSError, ValueError) as error:  # or it was closed
                 if not silent and not self._over.is_set():
-                    log.warning("bell.lost", detail=str(error).strip().splitlines()[0])
+                    log.warning("bell.lost", detail=repr(error))
                 silent = True
                 self._over.wait(AGAIN)
 
@@ -157,8 +157,8 @@ class PostgresBell:
 
 def bell_of(
     engine: Engine, newest_event: Callable[[], int], monotonic: Callable[[], float]
-) -> Look | PostgresBell:
+) -> QuietBell | PostgresBell:
     """Choose the bell that fits the database."""
     if engine.dialect.name == "postgresql":
-        return PostgresBell(engine, Look(newest_event, monotonic=monotonic, every=LOOK))
-    return Look(newest_event, monotonic=monotonic)
+        return PostgresBell(engine, QuietBell(newest_event, monotonic=monotonic, every=LOOK))
+    return QuietBell(newest_event, monotonic=monotonic)

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row
 
+from app.domain.events import Event, EventKind
 from app.domain.model import (
     Allocation,
     EndReason,
@@ -17,7 +18,6 @@ from app.domain.model import (
     PoolView,
 )
 from app.domain.setbacks import BootFailures
-from app.ports import Event, EventKind
 
 Word = TypeVar("Word", bound=StrEnum)
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from app.domain.errors import InstanceNotFound, PoolExhausted, RegistryUnavailable, RegistryUnusable
+from app.domain.events import Event, EventKind
 from app.domain.model import (
     NOT_TERMINATED,
     EndReason,
@@ -17,7 +18,7 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.setbacks import BootFailures
-from app.ports import Claimed, Event, EventKind, Unproved
+from app.ports import Claimed, Unproved
 from app.registry import ownership, rows, statements, steps
 from app.registry.errors import Conflict
 from app.registry.ownership import Owner
@@ -247,10 +248,15 @@ class SqlRegistry:
         with self._looking() as tx:
             return [rows.boot_failures(row) for row in tx.execute(statements.failures_in, {"of_pool": pool})]
 
-    def note_terminate_call(self, instance: InstanceId, at: datetime | None) -> None:
+    def note_terminate_call(self, instance: InstanceId, at: datetime) -> None:
         """See Registry.note_terminate_call."""
         with self._exclusively() as tx:
             tx.execute(statements.note_terminate_call, {"instance": instance, "called_at": at})
+
+    def forget_terminate_call(self, instance: InstanceId, at: datetime) -> None:
+        """See Registry.forget_terminate_call."""
+        with self._exclusively() as tx:
+            tx.execute(statements.forget_terminate_call, {"instance": instance, "called_at": at})
 
     def mark_tagged(self, instance: InstanceId, project: ProjectId) -> None:
         """See Registry.mark_tagged."""

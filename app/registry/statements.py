@@ -135,6 +135,11 @@ note_terminate_call = (
     .where(instances.c.id == bindparam("instance"), instances.c.state == InstanceState.TERMINATING.value)
     .values(terminate_called_at=bindparam("called_at"))
 )
+forget_terminate_call = (
+    update(instances)
+    .where(instances.c.id == bindparam("instance"), instances.c.terminate_called_at == bindparam("called_at"))
+    .values(terminate_called_at=None)
+)
 
 _row_of_failures = (
     boot_failures.c.pool == bindparam("of_pool"),

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from app.domain.events import EventKind
 from app.domain.model import (
     TRANSITIONS,
     Allocation,
@@ -16,7 +17,6 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.setbacks import BootFailures
-from app.ports import EventKind
 from app.registry import rows, statements
 
 POLLER = "poller"

@@ -1,4 +1,4 @@
-"""The doctor's checks of AWS, made by the service at its start: what is wrong stands in the warnings."""
+"""The doctor's checks of AWS, made by each leader: what is wrong stands in the warnings."""
 
 from collections.abc import Callable, Iterable
 
@@ -17,7 +17,7 @@ _WRONG = frozenset({Verdict.WARNING, Verdict.FAILURE})
 
 
 class Examination:
-    """Examines once, after the first look, and again every hour while something is wrong that no look tells.
+    """Examines once in a term, after the first look, and hourly while something is wrong that no look tells.
 
     So what was mended is noticed, and what is meant to be so, and told by each look, costs nothing more: an
     examination asks AWS for some changes that it must refuse, which is seen in the account's records.

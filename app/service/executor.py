@@ -35,9 +35,10 @@ from app.domain.errors import (
     Throttled,
     Unexpected,
 )
+from app.domain.events import EventKind
 from app.domain.model import InstanceId, InstanceState, Limit, Policy
 from app.domain.plan import Plan
-from app.ports import Clock, Cloud, EventKind, Mandate, Registry, TerminateOutcome
+from app.ports import Clock, Cloud, Mandate, Registry, TerminateOutcome
 from app.service.desired import DesiredLog
 from app.service.permits import Feature, Permits
 
@@ -241,14 +242,15 @@ class Executor:
 
         An instance that is busy is left in doubt as well, so that it is not asked for again at once.
         """
-        self._registry.note_terminate_call(instance, self._clock.now())
+        called_at = self._clock.now()
+        self._registry.note_terminate_call(instance, called_at)
         try:
             outcome = self._cloud.terminate(instance)
         except OutcomeUnknown:
             self._desired.ended(surely=False)
             raise
         except OrchestratorError:  # AWS's, or that this replica may change nothing
-            self._registry.note_terminate_call(instance, None)
+            self._registry.forget_terminate_call(instance, called_at)
             raise
         if outcome is TerminateOutcome.ACCEPTED:
             self._desired.ended(surely=True)

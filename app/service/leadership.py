@@ -21,6 +21,8 @@ MARGIN = 2.0
 """How much sooner than its term a leader's trust in itself ends: no two clocks run at the same speed."""
 CHANGE = 7.0
 """How long a change to AWS may take, from its beginning to its last effect: see Connection's time limits."""
+ASIDE = 5.0
+"""How long who stepped aside lets others go first."""
 
 
 class Leadership:
@@ -42,21 +44,25 @@ class Leadership:
     more (`confirm`): the row must still name this term, which also finds out a database whose clock jumped,
     and a process that stood still for longer than any clock of its own shows; and trust must outlast the
     change, because AWS has no notion of terms and will not refuse a late one. A change takes seven seconds at
-    most, a leader in touch with its database has eight or more: out of touch, it begins none after three.
+    most (two to connect, five to answer), and a leader in touch with its database has some eight left: out of
+    touch, it begins no change after about three more.
 
     **Terms.** What a leader learns in a term (who was probed, what it wrote to AWS and when) is of no use in
     a later one, when others have acted in between. Each term begins with nothing but the registry and the
     first look at AWS, and what a thread of an older term still does fails at its own mandate. Without a
     leader nothing but the passes stands still: claims, releases and status need none.
 
-    **The end.** A clean end resigns: the row is free at once. After a kill -9 the row is free when the term
-    expires, twelve seconds after it was renewed last; on SQLite, where all processes share a machine, as soon
-    as the process is gone (see Lifeline). What a leader had begun needs no hand-over: a pass starts from what
-    is, and repeats what is still to do.
+    **The end.** A clean end finishes the pass in hand and resigns: the row is free at once. After a kill -9
+    it is free when the term expires, twelve seconds after it was renewed last. On SQLite as well: that the
+    process is gone proves nothing about the change that it had sent. What a leader had begun needs no
+    hand-over: a pass starts from what is, and repeats what is still to do. A leader whose passes hang or fail
+    for long, while others might fare better, steps aside.
 
-    What is left: a change that leaves this machine in time and lies about in the network for longer than its
-    time limit. It meets the same guards as any foreign write: desired capacity is read right before it is
-    written, instances are ended by their id.
+    **What is left.** Between the last question and AWS stand a name to look up, one or several addresses to
+    try, and the network: what takes longer there than a change is given, and a process (or the database's
+    clock) that is stopped or jumps at just this point, lets a change arrive in another's term. It meets the
+    same guards as any foreign write: desired capacity is read right before it is written, and instances are
+    ended by their id.
     """
 
     def __init__(self, leases: Leases, *, replica: str, monotonic: Callable[[], float]) -> None:
@@ -66,6 +72,8 @@ class Leadership:
         self._monotonic = monotonic
         self._term: _Term | None = None
         self._renewed_at = 0.0
+        self._stands_from = -inf
+        self._unheard = False
         self._ended = False
 
     @property
@@ -90,10 +98,23 @@ class Leadership:
         except RegistryUnavailable as error:
             if term is not None and term.note_doubt():
                 log.warning("leadership.suspended", term=term.lease.term, detail=error.detail)
+            if term is None and not self._unheard:
+                log.warning("leadership.unheard", detail=error.detail)
+            self._unheard = term is None
+        else:
+            self._unheard = False
 
     def resign(self) -> None:
         """End the term of this replica, if there is one, and never begin another."""
         self._ended = True
+        self._end_term()
+
+    def step_aside(self) -> None:
+        """End the term of this replica, and let others go first for a moment; then stand again."""
+        self._stands_from = self._monotonic() + ASIDE
+        self._end_term()
+
+    def _end_term(self) -> None:
         term, self._term = self._term, None
         if term is None:
             return
@@ -106,22 +127,23 @@ class Leadership:
             log.info("leadership.resigned", term=term.lease.term)
 
     def _stand(self, asked_at: float) -> None:
+        if asked_at < self._stands_from:
+            return
         lease = self._leases.take(self.replica, TTL)
         if lease is None:
-            return
-        if self._ended:  # while we asked
-            self._leases.resign(lease)
             return
         self._renewed_at = asked_at
         self._term = _Term(lease, self._leases, self._monotonic, trusted_until=_trust(asked_at))
         log.info("leadership.taken", term=lease.term, replica=self.replica)
+        if self._ended:  # while we asked
+            self._end_term()
 
     def _renew(self, term: "_Term", asked_at: float) -> None:
         if self._leases.renew(term.lease, TTL):
             self._renewed_at = asked_at
             if term.trust(_trust(asked_at)):
                 log.info("leadership.resumed", term=term.lease.term)
-        else:
+        elif self._term is term:  # or it was ended here while we asked
             self._term = None
             term.end()
             log.warning("leadership.lost", term=term.lease.term, detail="another term has begun")

@@ -8,7 +8,7 @@ from math import ceil
 from app.domain.actions import MarkIdle
 from app.domain.boots import conclude_boots
 from app.domain.model import Instance, InstanceId, InstanceState, Policy, SeenInstance
-from app.ports import Clock, Prober, Registry
+from app.ports import Clock, Mandate, Prober, Registry
 
 RECHECK = timedelta(seconds=15)
 """How often an idle instance is probed."""
@@ -29,8 +29,11 @@ class Readiness:
     then on only the probe is asked, which does not count as use of the instance.
     """
 
-    def __init__(self, *, policy: Policy, registry: Registry, prober: Prober, clock: Clock) -> None:
+    def __init__(
+        self, *, policy: Policy, registry: Registry, prober: Prober, mandate: Mandate, clock: Clock
+    ) -> None:
         self._policy = policy
+        self._mandate = mandate
         self._registry = registry
         self._prober = prober
         self._clock = clock
@@ -69,6 +72,8 @@ class Readiness:
         new = [look for look in booting if look.id in answering and look.address != known[look.id].address]
         opening = self._prober.opens(_where(new, self._policy)) if new else frozenset()
         ready = answering - {look.id for look in new} | opening
+        if not self._mandate.trusted:  # probing takes its time
+            return False
         registry, pool, now = self._registry, self._policy.pool, self._clock.now()
         failures = registry.boot_failures(pool)
         changed = False
@@ -96,6 +101,8 @@ class Readiness:
 
     def _recheck(self, asked: Targets) -> bool:
         answering = self._prober.probe(asked)
+        if not self._mandate.trusted:
+            return False
         now, changed = self._clock.now(), False
         for one in asked:
             failures = 0 if one in answering else self._probed[one].failures + 1

@@ -7,7 +7,8 @@ import structlog
 
 from app.domain.actions import RaiseDesired
 from app.domain.boots import boots
-from app.domain.errors import CloudError
+from app.domain.errors import CloudError, NotLeading
+from app.domain.events import EventKind
 from app.domain.model import (
     InstanceId,
     InstanceState,
@@ -20,7 +21,7 @@ from app.domain.model import (
 )
 from app.domain.oddities import named
 from app.domain.plan import Plan
-from app.ports import Clock, Cloud, EventKind, Mandate, Registry
+from app.ports import Clock, Cloud, Mandate, Registry
 from app.service.desired import DesiredLog
 from app.service.examination import Examination
 from app.service.executor import Executor, Outcome, throttles
@@ -66,6 +67,7 @@ class Reconciler:
         self._policy = policy
         self._registry = registry
         self._cloud = cloud
+        self._mandate = mandate
         self._examination = examination
         self._readiness = readiness
         self._clock = clock
@@ -102,6 +104,7 @@ class Reconciler:
         if now.todo.refused:
             self._readiness.see_nothing()
             return self._refused(now.todo)
+        self._still_leading()
         self._note_what_others_did(now.seen, now.known)
         outcome = self._executor.apply(now.todo.actions)
         after = self._registry.instances(self._policy.pool)
@@ -109,6 +112,7 @@ class Reconciler:
         safe = [look for look in booting if look.protected or self._secured(look.id, outcome)]
         self._readiness.see(safe)
         bare = {look.id for look in booting} - {look.id for look in safe}
+        self._still_leading()
         self._record(now.seen, now.todo, outcome, bare)
         self._tell(now, outcome, after)
         learnt = self._shortage.ask()  # a call that nothing waits for
@@ -117,6 +121,11 @@ class Reconciler:
             unsettled=self._unsettled(now.seen, after),
             throttled=now.seen.throttled or outcome.throttled,
         )
+
+    def _still_leading(self) -> None:
+        """Raise NotLeading where another may lead by now: what this pass saw is of no use then."""
+        if not self._mandate.trusted:
+            raise NotLeading("The pass took longer than this replica may lead: it is left to the next.")
 
     def _note_what_others_did(self, seen: Observation, known: Known) -> None:
         now, pool = self._clock.now(), self._policy.pool
@@ -173,6 +182,7 @@ class Reconciler:
         return PassReport(failed=True)
 
     def _keep(self, last: PoolView, notices: tuple[Notice, ...]) -> None:
+        self._still_leading()
         now = self._clock.now()
         view = replace(last, limited_by=Limit.AWS_ERRORS, notices=notices, last_attempt_at=now)
         self._registry.record_view(view)

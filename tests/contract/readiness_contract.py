@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from app.domain.errors import PoolExhausted
+from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, ProjectId
 from app.domain.setbacks import BootFailures
-from app.ports import Claimed, EventKind, Registry, Unproved
+from app.ports import Claimed, Registry, Unproved
 from tests.builders import NOW, a_look
 from tests.contract.registry_contract import ALICE, BOB, SECOND, booting, claim, end, history, idle, known
 

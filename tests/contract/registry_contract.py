@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 
 from app.domain.errors import InstanceNotFound, PoolExhausted
+from app.domain.events import Event, EventKind
 from app.domain.model import (
     DEFAULT_POOL,
     EndReason,
@@ -22,7 +23,7 @@ from app.domain.model import (
     PoolView,
     ProjectId,
 )
-from app.ports import Claimed, Event, EventKind, Registry
+from app.ports import Claimed, Registry
 from tests.builders import NOW, a_look
 
 T = TypeVar("T")
@@ -285,8 +286,18 @@ class RegistryContract:
         registry.note_terminate_call(instance, NOW)
         assert known(registry, instance).terminate_called_at == NOW
 
-        registry.note_terminate_call(instance, None)
+        registry.forget_terminate_call(instance, NOW)
         assert known(registry, instance).terminate_called_at is None
+
+    def test_a_terminate_call_that_somebody_noted_later_is_not_taken_back(self, registry: Registry) -> None:
+        instance = idle(registry)
+        registry.destroy(instance, actor="tester", now=NOW)
+        registry.note_terminate_call(instance, NOW)
+        registry.note_terminate_call(instance, NOW + SECOND)
+
+        registry.forget_terminate_call(instance, NOW)
+
+        assert known(registry, instance).terminate_called_at == NOW + SECOND
 
     # The view and the audit trail
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from app.domain.errors import RegistryUnavailable
 from app.domain.model import DEFAULT_POOL
 from app.ports import Bell
-from app.registry.bell import CHANNEL, LOOK, Look, PostgresBell, bell_of
+from app.registry.bell import CHANNEL, LOOK, PostgresBell, QuietBell, bell_of
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -166,7 +166,7 @@ class Events:
 
 
 def a_look_at(events: Events) -> Bell:
-    return Look(events, monotonic=Stopwatch())
+    return QuietBell(events, monotonic=Stopwatch())
 
 
 def test_a_look_finds_news_once() -> None:
@@ -212,7 +212,7 @@ def test_a_look_that_fails_says_so_and_forgets_nothing() -> None:
 
 def test_no_more_often_than_asked_for_is_looked() -> None:
     events, time = Events(), Stopwatch()
-    look = Look(events, monotonic=time, every=1.0)
+    look = QuietBell(events, monotonic=time, every=1.0)
     for _ in range(10):
         look.rang()
         time.seconds += 0.25

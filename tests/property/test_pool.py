@@ -125,7 +125,9 @@ class PoolMachine(RuleBasedStateMachine):
         """Begin anew: nothing but the registry and AWS remembers anything."""
         policy = Policy(buffer=BUFFER)
         registry = cast("Registry", Fused(self.registry, self.fuse))
-        self.readiness = Readiness(policy=policy, registry=registry, prober=self.prober, clock=self.clock)
+        self.readiness = Readiness(
+            policy=policy, registry=registry, prober=self.prober, mandate=FakeMandate(), clock=self.clock
+        )
         self.reconciler = Reconciler(
             policy=policy,
             registry=registry,

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from app.domain.errors import InstanceNotFound, PoolExhausted
+from app.domain.events import EventKind
 from app.domain.model import (
     DEFAULT_POOL,
     TRANSITIONS,
@@ -31,7 +32,6 @@ from app.domain.model import (
     InstanceState,
     ProjectId,
 )
-from app.ports import EventKind
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look, an_instance_id

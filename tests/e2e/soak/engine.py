@@ -36,7 +36,7 @@ class Storm:
     """One stretch of trouble, and the quiet after it."""
 
     seconds: float
-    kill_every: tuple[float, float] = (3.0, 14.0)
+    kill_every: tuple[float, float] = (3.0, 28.0)
     loses_database: bool = False
     mild_after: float = 1.0
     """From this share of it on, no terminate call ends with an unknown outcome for lack of an effect: the
@@ -63,7 +63,7 @@ class Plan:
 
 def short(seed: int) -> Plan:
     """Half a minute, for `make test`."""
-    storm = Storm(seconds=16.0, kill_every=(3.0, 6.0), mild_after=0.2, last_kill=True, bound=75.0)
+    storm = Storm(seconds=24.0, kill_every=(6.0, 10.0), mild_after=0.2, last_kill=True, bound=75.0)
     return Plan(seed=seed, storms=(storm,), longest=2.5, gap=0.6)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.aws.connection import Connection
 from app.aws.permissions import ABSURD_SIZE, NOBODY, Permissions
 from app.aws.preflight import AwsPreflight
 from app.domain.finding import Finding, Verdict
@@ -23,9 +24,13 @@ CHANGES = [
 READS = ["autoscaling:DescribeAutoScalingGroups", f"autoscaling:{ACTIVITIES}", f"ec2:{DETAILS}"]
 
 
+def preflight(connection: Connection, group: str = GROUP, *, ahead: timedelta = timedelta()) -> AwsPreflight:
+    return AwsPreflight(connection, group, FakeClock(utc_now() + ahead), confirm=lambda: None)
+
+
 def examined(bench: Bench, *, ahead: timedelta = timedelta()) -> dict[str, Finding]:
     """Examine, by a clock that goes right unless it is told otherwise; return the findings by their check."""
-    found = AwsPreflight(bench.connection, GROUP, FakeClock(utc_now() + ahead)).examine(BUFFER)
+    found = preflight(bench.connection, ahead=ahead).examine(BUFFER)
     assert len({one.check for one in found}) == len(found)
     return {one.check: one for one in found}
 
@@ -110,7 +115,7 @@ def test_where_the_max_size_could_be_reached_no_size_is_asked_for(bench: Bench) 
 
 def test_what_only_looks_like_aws_is_not_asked_for_an_absurd_size(bench: Bench) -> None:
     """A mock that checks no sizes would launch two thousand million instances."""
-    permissions = Permissions(bench.connection, GROUP)
+    permissions = Permissions(bench.connection, GROUP, lambda: None)
 
     found = list(permissions.examine({"MaxSize": 10}, listable=True, genuine=False))
 
@@ -200,7 +205,7 @@ def test_without_the_groups_list_the_max_size_is_unknown_and_no_size_is_asked_fo
 
 
 def test_a_group_that_is_missing_is_a_failure(bench: Bench) -> None:
-    found = AwsPreflight(bench.connection, "no-such-asg", FakeClock(utc_now())).examine(BUFFER)
+    found = preflight(bench.connection, "no-such-asg").examine(BUFFER)
     (group,) = [one for one in found if one.check == "Auto Scaling group"]
     assert (group.verdict, "no-such-asg" in group.detail) == (Verdict.FAILURE, True)
     assert "describe-auto-scaling-groups" in group.remedy
@@ -301,19 +306,19 @@ def test_where_aws_cannot_be_asked_nothing_else_is_tried(
 
 def test_where_nobody_listens_nothing_raises(bench: Bench) -> None:
     nowhere = connected(bench.simulated, keys=KEYS, endpoint_url="http://127.0.0.1:9")
-    access, clock = AwsPreflight(nowhere, GROUP, FakeClock()).examine(BUFFER)
+    access, clock = AwsPreflight(nowhere, GROUP, FakeClock(), confirm=lambda: None).examine(BUFFER)
     assert (access.verdict, clock.verdict) == (Verdict.FAILURE, Verdict.UNKNOWN)
 
 
 def test_a_region_that_is_none_is_a_failure(bench: Bench) -> None:
     nonsense = connected(bench.simulated, region="no such region", endpoint_url=None)
-    access, _ = AwsPreflight(nonsense, GROUP, FakeClock()).examine(BUFFER)
+    access, _ = AwsPreflight(nonsense, GROUP, FakeClock(), confirm=lambda: None).examine(BUFFER)
     assert (access.verdict, "no such region" in access.remedy) == (Verdict.FAILURE, True)
 
 
 def test_where_our_own_budget_is_used_up_the_rest_is_unknown(bench: Bench) -> None:
-    preflight = AwsPreflight(connected(bench.simulated, clock=lambda: 0.0), GROUP, FakeClock(utc_now()))
-    found = [preflight.examine(BUFFER) for _ in range(20)][-1]
+    spent = preflight(connected(bench.simulated, clock=lambda: 0.0))
+    found = [spent.examine(BUFFER) for _ in range(20)][-1]
     denied = {one.check for one in found if "our own budget" in one.detail}
     assert {f"permission {action}" for action in CHANGES[:3]} <= denied
     assert {one.verdict for one in found if one.check in denied} == {Verdict.UNKNOWN}

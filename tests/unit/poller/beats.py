@@ -18,9 +18,10 @@ class Beats:
         self.time = Stopwatch()
         self.report = report
         self.bell = FakeBell()
+        self.leases = FakeLeases(self.time)
         self.ran: list[float] = []
         self._began = self.time()
-        self.leadership = Leadership(FakeLeases(self.time), replica="ours", monotonic=self.time)
+        self.leadership = Leadership(self.leases, replica="ours", monotonic=self.time)
         self.poller = Poller(
             lambda _mandate: Jobs(tick=self._tick, probe=lambda: False, examine=lambda: False),
             leadership=self.leadership,
@@ -38,7 +39,7 @@ class Beats:
 
     def beat_for(self, seconds: int) -> None:
         for _ in range(seconds):
-            self.leadership.keep()
+            self.poller._keep()
             self.poller._beat()
             self.time.seconds += 1
 

@@ -2,13 +2,19 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
-from app.domain.errors import NotLeading
-from app.poller.poller import EXAMINE, GRACE, PROBE
+from app.domain.errors import NotLeading, RegistryUnavailable
+from app.poller.poller import EXAMINE, GRACE, PROBE, STUCK
+from app.service.leadership import TTL
 from app.service.reconcile import PassReport
+from tests.fake_clock import Stopwatch
+from tests.unit.poller.beats import Beats
 from tests.unit.poller.world import CHANGED, RESTING, UNSETTLED, World, lasting
 from tests.waiting import until
 
@@ -123,6 +129,121 @@ def test_a_pass_that_finds_out_it_may_not_lead_is_tried_again(world: World) -> N
     world.passes.until_finished(2, within=5)
 
 
+def test_what_runs_beside_the_passes_runs_no_more_once_another_leads(running: World) -> None:
+    running.nobody_leads()
+    running.another_leads()
+    until(lambda: running.leadership.mandate is None, within=5)
+    asked: list[str] = []
+
+    def probe() -> bool:
+        asked.append("probe")
+        return False
+
+    until(lasting(PROBE))
+    running.probe = probe
+
+    until(lasting(2 * PROBE))
+    assert asked == []
+
+
+def test_a_probe_that_finds_out_it_may_not_lead_is_no_crash(world: World) -> None:
+    asked = Event()
+
+    def probe() -> bool:
+        asked.set()
+        raise NotLeading("too late")
+
+    world.probe = probe
+    structlog.reset_defaults()
+    with capture_logs() as told:
+        world.poller.start()
+        assert asked.wait(PROBE + 5)
+        world.poller.stop()
+
+    assert not [line for line in told if "crashed" in line["event"]]
+
+
+def test_a_pass_that_takes_longer_than_a_term_costs_nobody_the_leadership() -> None:
+    time = Stopwatch()
+    world = World(time=time)
+    try:
+        with world.passes.held():
+            world.poller.start()
+            until(lambda: time.advance(0.25) and world.passes.started == 1)
+            mandate = world.leadership.mandate
+            for _ in range(60):
+                time.advance(0.5)
+                until(lambda: world.leases.expires_at > time() + TTL.total_seconds() - 3)
+
+            assert mandate is not None
+            assert world.leadership.mandate is mandate
+    finally:
+        world.close()
+
+
+# A leader that gets nothing done
+
+
+@pytest.mark.parametrize(
+    "report", [PassReport(failed=True), RegistryUnavailable("no answer"), ZeroDivisionError("a bug")]
+)
+def test_a_leader_whose_passes_fail_for_long_lets_another_try(report: PassReport | Exception) -> None:
+    beats = Beats(report)
+    beats.beat_for(int(STUCK) - 1)
+    assert beats.leadership.mandate is not None
+
+    beats.beat_for(2)
+
+    assert beats.leadership.mandate is None
+
+
+@pytest.mark.parametrize("report", [PassReport(), PassReport(failed=True, throttled=True)])
+def test_a_leader_whose_passes_succeed_or_that_aws_throttles_goes_on(report: PassReport) -> None:
+    beats = Beats(report)
+
+    beats.beat_for(10 * int(STUCK))
+
+    assert beats.leadership.mandate is not None
+    assert beats.leases.term == 1
+
+
+def test_one_good_pass_begins_the_count_anew() -> None:
+    beats = Beats(PassReport(failed=True))
+    beats.beat_for(int(STUCK) - 20)
+    beats.report = PassReport()
+    beats.beat_for(15)
+    beats.report = PassReport(failed=True)
+
+    beats.beat_for(int(STUCK) - 20)
+
+    assert beats.leadership.mandate is not None
+
+
+def test_the_interval_makes_no_difference_for_what_failed_is_tried_again_soon() -> None:
+    beats = Beats(PassReport(failed=True), interval=3600)
+
+    beats.beat_for(int(STUCK) + 1)
+
+    assert beats.leadership.mandate is None
+
+
+def test_a_leader_whose_pass_hangs_lets_another_lead() -> None:
+    time = Stopwatch()
+    world = World(time=time)
+    world.poller._keep()
+    with world.passes.held():
+        hanging = Thread(target=world.poller._beat)
+        hanging.start()
+        until(lambda: world.passes.started == 1)
+        for _ in range(int(STUCK * 2)):
+            assert world.leases.leader() is not None
+            time.advance(0.5)
+            world.poller._keep()
+
+        assert world.leases.take("another", timedelta(seconds=60)) is not None
+    hanging.join()
+
+
 # The end
 
 
@@ -134,10 +255,53 @@ def test_stop_waits_for_the_pass_in_hand(world: World) -> None:
         stopping.start()
         stopping.join(timeout=0.3)
         assert stopping.is_alive()
+        assert world.leases.leader() is not None  # or the pass could not do what is left of it
 
     stopping.join(timeout=5)
     assert not stopping.is_alive()
     assert world.passes.finished == 1
+    assert world.leases.leader() is None
+
+
+def test_a_pass_that_outlasts_its_trust_is_finished_at_the_end_all_the_same() -> None:
+    time = Stopwatch()
+    world = World(time=time)
+    try:
+        with world.passes.held():
+            world.poller.start()
+            until(lambda: time.advance(0.25) and world.passes.started == 1)
+            mandate = world.leadership.mandate
+            assert mandate is not None
+            stopping = Thread(target=world.poller.stop)
+            stopping.start()
+            for _ in range(60):
+                time.advance(0.5)
+                until(lambda: world.leases.expires_at > time() + TTL.total_seconds() - 3)
+
+            assert mandate.trusted
+        stopping.join(timeout=5)
+        assert not mandate.trusted
+    finally:
+        world.close()
+
+
+def test_nobody_waits_for_a_probe_that_hangs_to_lead(world: World) -> None:
+    hanging, free = Event(), Event()
+
+    def hang() -> bool:
+        hanging.set()
+        return free.wait(30)
+
+    world.probe = hang
+    world.poller.start()
+    try:
+        assert hanging.wait(PROBE + 5)
+        stopping = Thread(target=world.poller.stop, daemon=True)
+        stopping.start()
+        until(lambda: world.leases.leader() is None, within=GRACE / 2)
+        assert stopping.is_alive()
+    finally:
+        free.set()
 
 
 @pytest.mark.parametrize("job", ["probe", "examine"])

@@ -1,7 +1,7 @@
 """Words of a newer version are read, and written back, as they are."""
 
+from app.domain.events import EventKind
 from app.domain.model import EndReason, Limit
-from app.ports import EventKind
 from app.registry.rows import word
 
 

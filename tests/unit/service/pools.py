@@ -24,7 +24,11 @@ class Pool:
     def restarted(self) -> Reconciler:
         """Make a new process of it: nothing but the registry and AWS remembers anything."""
         self.readiness = Readiness(
-            policy=Policy(), registry=self.registry, prober=self.prober, clock=self.clock
+            policy=Policy(),
+            registry=self.registry,
+            prober=self.prober,
+            mandate=self.mandate,
+            clock=self.clock,
         )
         self.examination = Examination(
             self.preflight, buffer=Policy().buffer, monotonic=lambda: self.clock.now().timestamp()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import InstanceNotFound, PoolExhausted
+from app.domain.events import Event, EventKind
 from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, PoolView, ProjectId
-from app.ports import Event, EventKind
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions

@@ -6,12 +6,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.domain.errors import NotLeading, RegistryUnavailable
+from app.poller.poller import BEAT, KEEP
 from app.ports import Mandate
-from app.service.leadership import CHANGE, MARGIN, RENEW, TTL, Leadership
+from app.registry.postgresql import LIMITS
+from app.service.leadership import ASIDE, CHANGE, MARGIN, RENEW, TTL, Leadership
 from tests.fake_clock import Stopwatch
 from tests.fake_leases import CutLeases, FakeLeases
 
 LASTS = TTL.total_seconds()
+DRIFT = 0.01
+"""How much faster or slower than the database's a replica's clock may run."""
 
 
 class Replica:
@@ -259,6 +263,72 @@ def test_who_ends_while_it_stands_gives_the_term_back() -> None:
 
     assert not world.first.leads()
     assert world.leases.leader() is None
+
+
+def test_an_end_in_the_very_moment_of_the_election_frees_the_term(world: World) -> None:
+    """As `_stand` has it: it leads first, and looks then whether it is over."""
+    world.first.leadership.resign()
+    told: list[str] = []
+
+    def end() -> None:
+        told.append("asked")
+        world.second.leadership.resign()
+
+    world.second.way.while_asked = end
+    world.second.keep()
+
+    assert told
+    assert world.leases.leader() is None
+
+
+def test_who_steps_aside_lets_another_lead_and_then_stands_again(world: World) -> None:
+    old = world.first.mandate()
+
+    world.first.leadership.step_aside()
+    world.first.keep()
+    assert not world.first.leads()
+    assert not old.trusted
+    world.second.keep()
+    assert world.second.leads()
+
+    world.second.leadership.resign()
+    world.go_on(ASIDE)
+    assert world.first.leads()
+
+
+def test_alone_who_steps_aside_leads_again_a_moment_later(world: World) -> None:
+    world.first.leadership.step_aside()
+    world.wait(ASIDE - 0.1)
+    world.first.keep()
+    assert not world.first.leads()
+
+    world.wait(0.1)
+    world.first.keep()
+
+    assert world.first.leads()
+
+
+def test_a_candidate_that_is_not_heard_says_so_once(world: World) -> None:
+    world.second.way.cut = True
+    with capture_logs() as told:
+        world.go_on(5)
+        world.second.way.cut = False
+        world.go_on(1)
+        world.second.way.cut = True
+        world.go_on(1)
+
+    assert [line["event"] for line in told] == ["leadership.unheard"] * 2
+
+
+def test_another_leads_within_fifteen_seconds_of_a_kill() -> None:
+    waits_for_the_row = LIMITS.lock or 0.0
+    assert LASTS + KEEP + BEAT + waits_for_the_row <= 15
+
+
+def test_a_change_is_over_before_another_can_lead() -> None:
+    """A replica asks at least once in RENEW + KEEP seconds, and has half a second then to get its answer."""
+    assert CHANGE < LASTS - MARGIN - RENEW - KEEP + 0.5
+    assert MARGIN >= 2 * DRIFT * LASTS
 
 
 def test_an_end_without_a_database_is_an_end_all_the_same(world: World) -> None:

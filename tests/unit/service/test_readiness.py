@@ -1,7 +1,7 @@
 """What keeps the word idle true: probes before an instance is idle, and ever after."""
 
+from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, Instance, InstanceId, InstanceState, Limit
-from app.ports import EventKind
 from tests.unit.service.pools import Pool
 
 BOOTING, IDLE = InstanceState.BOOTING, InstanceState.IDLE

@@ -3,8 +3,8 @@
 import pytest
 
 from app.domain.errors import CloudUnavailable, Denied, OutcomeUnknown, PoolExhausted, Throttled
+from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, InstanceState, Limit
-from app.ports import EventKind
 from app.service.reconcile import PassReport
 from tests.unit.service.pools import Pool
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import AboveMax, BudgetSpent, CloudUnavailable, Denied, PoolExhausted, Throttled
+from app.domain.events import Event, EventKind
 from app.domain.finding import Finding, Verdict
 from app.domain.model import DEFAULT_POOL, InstanceState, Limit
-from app.ports import Event, EventKind
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions

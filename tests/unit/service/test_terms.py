@@ -37,7 +37,7 @@ def test_a_pass_of_a_replica_that_does_not_lead_any_more_changes_nothing(pool: P
 
 def test_a_term_that_ends_within_a_pass_ends_it_there(pool: Pool) -> None:
     pool.tick(1)
-    pool.mandate = Lasting(2)
+    pool.mandate = Lasting(3)
     pool.restarted()
 
     with pytest.raises(NotLeading):
@@ -48,7 +48,7 @@ def test_a_term_that_ends_within_a_pass_ends_it_there(pool: Pool) -> None:
 
 def test_the_replica_that_follows_does_the_rest(pool: Pool) -> None:
     pool.tick(1)
-    pool.mandate = Lasting(2)
+    pool.mandate = Lasting(3)
     pool.restarted()
     with pytest.raises(NotLeading):
         pool.tick()
