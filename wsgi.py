@@ -1,5 +1,9 @@
 """What gunicorn serves: `gunicorn wsgi:app`. gunicorn.conf.py starts and stops the poller."""
 
+import sys
+
+from gunicorn.arbiter import Arbiter
+
 from app import bootstrap
 from app.domain.errors import StartRefused
 from app.settings import load_settings
@@ -11,7 +15,8 @@ try:
     logs.configure(settings.log_format)
     services = bootstrap.build(settings, patient=True)
 except StartRefused as refusal:
-    raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
+    sys.stderr.write(f"{refusal.title()}.\n{refusal.detail}\n")
+    sys.exit(Arbiter.APP_LOAD_ERROR)  # with any other code gunicorn would start this worker again, for ever
 app = create_app(
     allocator=services.allocator,
     status_reader=services.status_reader,

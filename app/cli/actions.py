@@ -72,10 +72,10 @@ def _record(action: Record, known: Known) -> Line:
             text = f"note that AWS {text or f'lists {instance} again'}"
             told = Line("mark-missing", (instance,), text, _holder(instance, known))
         case MarkTerminating(instance, _, reason):
-            text = f"note that {instance} is ending{_loss(instance, known)}: {_REASONS[reason]}"
+            text = f"note that {instance} is ending{_loss(instance, known)}: {_reason(reason)}"
             told = Line("mark-terminating", (instance,), text, _holder(instance, known))
         case MarkTerminated(instance, _, reason):
-            text = f"note that {instance} is gone{_loss(instance, known)}: {_REASONS[reason]}"
+            text = f"note that {instance} is gone{_loss(instance, known)}: {_reason(reason)}"
             told = Line("mark-terminated", (instance,), text, _holder(instance, known))
         case _:
             assert_never(action)
@@ -103,7 +103,12 @@ def _change(action: Change, known: Known) -> Line:
 
 def _why(instance: InstanceId, known: Known) -> str:
     reason = known[instance].end_reason if instance in known else None
-    return _REASONS[reason] if reason else "it was decided earlier"
+    return _reason(reason) if reason else "it was decided earlier"
+
+
+def _reason(reason: EndReason) -> str:
+    """Say why; a newer version may have reasons that this one does not know."""
+    return _REASONS.get(reason, f"'{reason}', as a newer version has decided")
 
 
 def _holder(instance: InstanceId, known: Known) -> ProjectId | None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from threading import Lock
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +28,7 @@ class Breaker:
         self._lock = Lock()
         self._rests_until: float | None = None
         self._trying = False
+        self._answered_at = -inf
         self._era = 0  # from one change of mind to the next: what began before it proves nothing any more
         self._last = ""
 
@@ -58,6 +60,10 @@ class Breaker:
         with self._lock:
             if era != self._era:
                 return
+            if error is None:
+                self._answered_at = self._monotonic()
+            elif self._rests_until is None and self._monotonic() - self._answered_at < self._rest:
+                return  # others are answered: what failed is one connection, or there is no room for another
             if error is not None:
                 self._rests_until = self._monotonic() + self._rest
                 self._last = str(error).partition("\n")[0]

@@ -13,6 +13,8 @@ from app.domain.errors import RegistryUnusable
 from app.registry.postgresql import LIMITS, Limits, postgresql
 from app.registry.versions import outdated, revision, try_to_write, upgrade
 
+_IDENTITY = "identity"
+
 EXCLUSIVE = "exclusive"
 """Execution option: the transaction takes SQLite's write lock when it begins."""
 
@@ -24,7 +26,7 @@ def open_database(
 
     Raises RegistryUnusable, in one sentence, where that cannot be done; the database is then as it was. Where
     it does not answer, or cannot be written just now, the `patient` get their engine all the same: each use
-    of it fails with SQLAlchemyError until the database is back, and has been brought up to date.
+    of it fails with SQLAlchemyError until the database is back, as somebody else has brought it up to date.
     """
     where = parsed(url)
     engine = _engine(where, limits, pool_size=connections, max_overflow=0)
@@ -36,7 +38,7 @@ def open_database(
             raise RegistryUnusable(
                 f"The database {name} cannot be opened for writing: {reason(error)}."
             ) from error
-        _postpone(engine, lambda: _prepare(where, name, limits))
+        _postpone(engine, lambda: _check(where, name, limits))
     except TypeError as error:  # the driver's word for an option that it cannot use
         raise RegistryUnusable(f"The database {name} cannot be opened as its URL says: {error}.") from error
     return engine
@@ -44,15 +46,27 @@ def open_database(
 
 def _prepare(where: URL, name: str, limits: Limits) -> None:
     """Bring the schema up to date, on connections of its own: none may be carried into a fork."""
-    with _engine(where, limits, poolclass=NullPool).execution_options(**{EXCLUSIVE: True}).begin() as look:
-        missing = outdated(revision(look, name))
-        if not missing:
-            # Find out now, not at the first claim, that we may not write.
-            try_to_write(look)
-    if missing:
+    if _is_outdated(where, name, limits):
         unhurried = _engine(where, limits.without_hurry(), poolclass=NullPool)
         with unhurried.execution_options(**{EXCLUSIVE: True}).begin() as connection:
             upgrade(connection, name)
+
+
+def _is_outdated(where: URL, name: str, limits: Limits) -> bool:
+    """Whether the schema is to be brought up to date; if not, find out now that we may not write."""
+    with _engine(where, limits, poolclass=NullPool).execution_options(**{EXCLUSIVE: True}).begin() as look:
+        missing = outdated(revision(look, name))
+        if not missing:
+            try_to_write(look)
+    return missing
+
+
+def _check(where: URL, name: str, limits: Limits) -> None:
+    """Raise RegistryUnusable where the schema is not ours: a request has no time to bring it up to date."""
+    if _is_outdated(where, name, limits):
+        raise RegistryUnusable(
+            f"The database {name} is empty, or of an older version: start the service anew."
+        )
 
 
 def _postpone(engine: Engine, prepare: Callable[[], None]) -> None:
@@ -90,6 +104,11 @@ def parsed(url: str) -> URL:
     return where
 
 
+def file_of(where: URL) -> Path:
+    """Name the file of a SQLite database, however its URL writes it."""
+    return Path((where.database or "").removeprefix("file:"))
+
+
 def _engine(where: URL, limits: Limits, **pool: Any) -> Engine:
     if where.get_backend_name() == "sqlite":
         return _sqlite(where, **pool)
@@ -105,20 +124,27 @@ def _sqlite(url: URL, **pool: Any) -> Engine:
                 f"The folder of {url.database} cannot be made: {error.strerror}."
             ) from error
     engine = create_engine(url, connect_args={"timeout": 5.0}, **pool)
+    file = file_of(url)
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: Any) -> None:
+    def _connected(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # we write BEGIN ourselves; the driver's own is always deferred
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         if not tables or "alembic_version" in tables:  # it stays in the file, which may be somebody else's
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # an answer given is an answer kept, even at power loss
         connection.execute("PRAGMA foreign_keys=ON")
+        record.info[_IDENTITY] = _identity(file)  # not sooner: a new file is made by the first look at it
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # Straight to the driver: through SQLAlchemy's statement machinery this costs a tenth of a claim.
-        begin = "BEGIN IMMEDIATE" if connection.get_execution_options().get(EXCLUSIVE) else "BEGIN"
+        exclusive = connection.get_execution_options().get(EXCLUSIVE)
+        begin = "BEGIN IMMEDIATE" if exclusive else "BEGIN"
+        if exclusive and connection.info[_IDENTITY] != _identity(file):
+            # Others would go on with the new file, and hand out what we hand out.
+            gone = sqlite3.OperationalError(f"{file} was replaced or taken away: start the service anew")
+            raise OperationalError(begin, None, gone)
         driver: Any = connection.connection.dbapi_connection
         try:
             driver.execute(begin)
@@ -126,6 +152,15 @@ def _sqlite(url: URL, **pool: Any) -> Engine:
             raise OperationalError(begin, None, error) from error
 
     return engine
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Tell one file from another that has its name; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def reason(error: SQLAlchemyError) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.domain.errors import RegistryUnusable
 from app.domain.finding import Finding, Verdict
 from app.domain.model import PoolName
-from app.registry.database import open_database, parsed, reason
+from app.registry.database import file_of, open_database, parsed, reason
 from app.registry.ownership import Owner, check, dispute, owner_of
 from app.registry.postgresql import LIMITS, postgresql
 from app.registry.versions import outdated, revision, revisions, try_to_write
@@ -82,7 +82,7 @@ def _look(url: str) -> Iterator[tuple[Engine | None, str]]:
 def _engine(where: URL) -> Engine | None:
     if where.get_backend_name() != "sqlite":
         return postgresql(where, LIMITS, read_only=True)
-    path = _file(where)
+    path = file_of(where)
     if not path.exists() or not path.stat().st_size:
         return None
     # SQLite's last connection moves what a crash left beside the file into it, and takes its companions away;
@@ -113,7 +113,7 @@ def _told(name: str) -> Iterator[None]:
 def _room(where: URL, name: str) -> Finding:
     """Tell whether the first start can make the database that is not there yet."""
     if where.get_backend_name() == "sqlite":
-        folder = _file(where).absolute().parent
+        folder = file_of(where).absolute().parent
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -162,10 +162,6 @@ def _ownership(owner: Owner | None, wanted: Owner) -> Finding:
         remedy="Correct ORCHESTRATOR_ASG_NAME and AWS_REGION, or name another database in "
         "ORCHESTRATOR_DATABASE_URL.",
     )
-
-
-def _file(where: URL) -> Path:
-    return Path((where.database or "").removeprefix("file:"))
 
 
 def _ok(check: str, detail: str) -> Finding:

@@ -12,6 +12,8 @@ from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.registry.addresses import located
+
 T = TypeVar("T")
 
 
@@ -20,7 +22,7 @@ class Limits:
     """How many seconds each kind of waiting may last; None: without end."""
 
     connect: int = 2
-    """For an answer to each address of the server. libpq knows no less than two."""
+    """For the answer to where the server is, and from each of two addresses at most; libpq's least is two."""
     pool: float = 3.0
     """For a connection that another thread has."""
     statement: float | None = 3.0
@@ -79,7 +81,7 @@ def postgresql(url: URL, limits: Limits, *, read_only: bool = False, **pool: Any
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> BoundedConnection:
-        connection = BoundedConnection.connect(*arguments, **named)
+        connection = BoundedConnection.connect(*arguments, **located(named, limits.connect))
         connection.silence = limits.silence
         try:
             setting(connection)

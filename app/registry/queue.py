@@ -17,6 +17,7 @@ from weakref import WeakSet
 from sqlalchemy import Engine
 
 from app.domain.errors import RegistryUnavailable
+from app.registry.database import file_of
 
 PATIENCE = 5.0
 """Seconds that one waits at most for its turn: as long as for SQLite's own lock."""
@@ -40,8 +41,13 @@ class WriteQueue:
         deadline = time.monotonic() + self._patience
         if not self._line.enter(self._patience):
             raise _late()
-        if not self._door.open(deadline - time.monotonic()):
-            self._line.leave()
+        opened = False
+        try:
+            opened = self._door.open(deadline - time.monotonic())
+        finally:
+            if not opened:  # or nobody of this process would ever write again
+                self._line.leave()
+        if not opened:
             raise _late()
 
     def __exit__(self, *_: object) -> None:
@@ -73,8 +79,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def queue_of(engine: Engine) -> WriteQueue:
     """Make a queue for a SQLite database: one of several for it, in this process or in others."""
-    database = os.path.realpath((engine.url.database or "").removeprefix("file:"))
-    return WriteQueue(Path(f"{database}.queue"))
+    return WriteQueue(Path(f"{os.path.realpath(file_of(engine.url))}.queue"))
 
 
 def _late() -> RegistryUnavailable:
@@ -146,7 +151,8 @@ class _Door:
                 try:
                     fcntl.flock(self._opened(), fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    self._send()
+                    if not self._send():
+                        return True
                 except OSError:
                     return True
                 else:
@@ -184,12 +190,18 @@ class _Door:
             self._file = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         return self._file
 
-    def _send(self) -> None:
-        self._out = True
+    def _send(self) -> bool:
+        """Send the porter; False where there can be none."""
         if self._porter is None:
-            self._porter = Thread(target=self._carry, args=(self._opened(),), name="porter", daemon=True)
-            self._porter.start()
+            porter = Thread(target=self._carry, args=(self._opened(),), name="porter", daemon=True)
+            try:
+                porter.start()
+            except RuntimeError:  # no more threads
+                return False
+            self._porter = porter
+        self._out = True
         self._sent.release()
+        return True
 
     def _carry(self, file: int) -> None:
         while True:

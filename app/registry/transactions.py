@@ -63,10 +63,11 @@ class Transactions:
             self._queue.close()
 
     def _settle(self) -> None:
-        if self._owed is None:
+        owed = self._owed
+        if owed is None:
             return
         try:
-            self._owed()
+            owed()
         except RegistryUnusable as error:  # the start is over: it is a request now that cannot be served
             raise RegistryUnavailable(error.detail) from error
         self._owed = None

@@ -1,5 +1,7 @@
 """What must not run does not start: it says why in a sentence, exits with a failure, and changes nothing."""
 
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.registry.database import open_database
-from tests.e2e.processes import DEADLINE, ROOT, a_free_port, environment
+from tests.e2e.processes import DEADLINE, ROOT, Service, a_free_port, environment
 
 GUNICORN = ("-m", "gunicorn", "wsgi:app")
 SCHEDULER = ("scheduler.py",)
@@ -179,3 +181,18 @@ def test_an_option_that_would_weaken_the_service_is_refused(option: str, says: s
     assert refused.code != 0
     assert refused.errors.startswith(says)
     assert len(refused.errors.splitlines()) == 1
+
+
+def test_a_worker_that_must_not_use_the_database_any_more_ends_gunicorn(tmp_path: Path) -> None:
+    """Or it would be started again and again, with nobody to answer a health check."""
+    file = tmp_path / "registry.db"
+    with Service(file, {"ORCHESTRATOR_POLLER": "off"}) as service:
+        service.start()
+        with sqlite3.connect(file) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+            connection.execute("UPDATE compatibility SET oldest = '9999'")
+        connection.close()
+        os.kill(int(service.status()["replica"].split(":")[1]), signal.SIGKILL)
+
+        assert service.program.exit_code() != 0
+        assert "from a newer version of this service (schema 9999)" in service.program.said

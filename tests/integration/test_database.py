@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from app.domain.errors import RegistryUnusable
-from app.domain.model import ProjectId
+from app.domain.errors import RegistryUnavailable, RegistryUnusable
+from app.domain.model import DEFAULT_POOL, ProjectId
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
+from tests.builders import NOW, a_look
 from tests.databases import as_owner, go, line, plainly, python
 from tests.waiting import until
 
@@ -278,3 +279,19 @@ def _write_rules(owner: psycopg.Connection[Any], rules: list[str]) -> None:
     owner.execute(f"COPY (SELECT unnest(ARRAY[{values}])) TO '{path}'")
     owner.execute("SELECT pg_reload_conf()")
     until(lambda: (owner.execute("SELECT pg_conf_load_time()").fetchone() or (before,))[0] != before)
+
+
+@pytest.mark.parametrize("how", ["taken away", "replaced"])
+def test_a_file_that_was_moved_under_us_is_written_no_more(tmp_path: Path, how: str) -> None:
+    """A process that starts now has a file of its own, and would hand out what we hand out."""
+    file = tmp_path / "registry.db"
+    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{file}")))
+    registry.discover(DEFAULT_POOL, a_look(), now=NOW)
+    for one in tmp_path.glob("registry.db*"):
+        one.rename(tmp_path / f"moved-{one.name}")
+    if how == "replaced":
+        open_database(f"sqlite:///{file}").dispose()
+
+    with pytest.raises(RegistryUnavailable):
+        registry.discover(DEFAULT_POOL, a_look(), now=NOW)
+    registry.close()

@@ -209,6 +209,7 @@ def owner_in(engine: Engine) -> Owner | None:
 def test_a_process_that_starts_in_an_outage_does_what_a_start_does_once_the_server_is_back(
     server: Server, url: str
 ) -> None:
+    open_database(url).dispose()  # by the process that started before
     server.stop()
     registry = patiently(url)
     assert not answers(registry)
@@ -218,6 +219,21 @@ def test_a_process_that_starts_in_an_outage_does_what_a_start_does_once_the_serv
 
     assert owner_in(registry._transactions.engine) == OURS
     assert claim(registry) == ""
+    registry.close()
+
+
+def test_a_database_that_comes_back_empty_is_not_migrated_in_the_time_of_a_request(
+    server: Server, url: str
+) -> None:
+    server.stop()
+    registry = patiently(url)
+    server.start()
+
+    until(lambda: "start the service anew" in _cause(registry.newest_event), within=5)
+
+    with plainly(url) as connection:
+        tables = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        assert connection.execute(tables).scalar() == 0
     registry.close()
 
 
@@ -279,12 +295,16 @@ def test_patience_does_not_help_with_another_programs_tables(database_url: str) 
 
 
 def test_a_file_that_cannot_be_opened_yet_is_waited_for_by_the_patient(tmp_path: Path) -> None:
-    (tmp_path / "registry.db").mkdir()
-    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db", patient=True)))
+    file, aside = tmp_path / "registry.db", tmp_path / "aside.db"
+    open_database(f"sqlite:///{file}").dispose()
+    file.rename(aside)
+    file.mkdir()
+    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{file}", patient=True)))
     registry.belong_to(DEFAULT_POOL, group=OURS.group, region=OURS.region, patient=True)
     assert not answers(registry)
 
-    (tmp_path / "registry.db").rmdir()
+    file.rmdir()
+    aside.rename(file)
 
     assert answers(registry)
     assert owner_in(registry._transactions.engine) == OURS

@@ -128,6 +128,25 @@ def test_who_waits_too_long_is_told_so_and_stands_in_nobodys_way(make: Callable[
     assert admitted(queue)
 
 
+class Broken:
+    """A door that cannot even be tried."""
+
+    def open(self, _patience: float) -> bool:
+        raise MemoryError
+
+
+def test_who_fails_on_the_way_in_leaves_the_line(make: Callable[[], WriteQueue]) -> None:
+    queue = make()
+    door = queue._door
+    queue._door = Broken()  # type: ignore[assignment]
+    with pytest.raises(MemoryError):
+        queue.__enter__()
+
+    queue._door = door
+
+    assert admitted(queue)
+
+
 # Among queues on one file, as processes have them
 
 

@@ -44,7 +44,10 @@ def registry(tmp_path: Path) -> Iterator[SqlRegistry]:
 def settings(cloud: SimulatedCloud, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
     return Settings(
-        aws_access_key="simulated", aws_secret_key=SecretStr("simulated"), aws_region=cloud.config.region
+        aws_access_key="simulated",
+        aws_secret_key=SecretStr("simulated"),
+        aws_region=cloud.config.region,
+        asg_name=cloud.config.group,
     )
 
 

@@ -6,15 +6,17 @@ To the soak's rules about instances and projects come these:
 2. `terms`: they strictly grow, in the order of time.
 3. `election`: after a kill of the leader somebody else leads soon.
 4. `leaderless`: claims, releases and status are answered meanwhile.
-5. `answers`: 200; 404 to a release of what is gone; 503 with a problem that we know. A connection breaks only
-   where the test has killed who held it. Nobody waits long, and least of all who asks for health.
+5. `answers`: 200; 404 to a release of what is gone; 503 with a problem that we know, and with the database's
+   only while the test keeps that away, and for a moment more. A connection breaks only where the test has
+   killed who held it. Nobody waits long, and least of all who asks for health.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from app.domain.errors import RegistryUnavailable
 from app.web.problems import STATUS
-from tests.e2e.replicas.facts import Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
+from tests.e2e.replicas.facts import STOPPED, Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
 from tests.e2e.soak.checks import CLOCK, NEVER, Record, Rule, Verdict, Violation, answers_are_as_promised
 from tests.e2e.soak.checks import RULES as OF_THE_SOAK
 from tests.e2e.soak.facts import Fact, Release
@@ -25,6 +27,11 @@ ANSWERED_WITHIN = 15.0
 HEALTHY_WITHIN = 6.0
 LONG_ENOUGH = 5.0
 """Seconds without a leader in which something must have been answered."""
+BACK_WITHIN = 4.0
+"""Seconds after which a database that can be reached again is used again."""
+HELD = 8.0
+"""Seconds for which others may be kept waiting by who is cut off, or stopped, in the middle of a transaction: the
+server ends that after five, and who waits for its locks gives up after two."""
 KNOWN = frozenset(error.code for error, status in STATUS.items() if status == 503)
 GOES_ON = frozenset({"claim", "release", "status"})
 
@@ -148,20 +155,39 @@ def _what_is_wrong(answer: Answer, record: Record) -> str | None:
         return f"it took more than {limit:.0f} s"
     if answer.status == 200 or (answer.status == 404 and answer.what == "release"):
         return None
+    return _what_is_wrong_with_a_refusal(answer, record)
+
+
+def _what_is_wrong_with_a_refusal(answer: Answer, record: Record) -> str | None:
     if answer.status != 503 or answer.what == "healthz" or answer.code not in KNOWN:
         return "an answer that nobody promised"
+    if answer.code == RegistryUnavailable.code and not database_was_away(answer, record):
+        return "the database could be reached"
     return None if answer.proper else "an answer of the wrong form"
 
 
 def was_down(answer: Answer, record: Record) -> bool:
     """Whether the replica was killed, or not back yet, at any moment of the request."""
-    ups = [up.at for up in record.all(Up) if up.replica == answer.replica]
+    downs = (down for down in record.all(Down) if down.replica == answer.replica)
+    return any(down.at <= answer.until and answer.at <= _back(down, record) for down in downs)
+
+
+def database_was_away(answer: Answer, record: Record) -> bool:
+    """Whether at any moment of it the test kept the database from the replica, or had others keep locks."""
+    spans = []
+    for away in record.all(DatabaseAway):
+        own = answer.replica in away.replicas
+        spans.append((away.at, away.until + BACK_WITHIN if own else away.at + HELD))
     for down in record.all(Down):
-        if down.replica != answer.replica or down.at > answer.until:
-            continue
-        if answer.at <= min((up for up in ups if up > down.at), default=NEVER):
-            return True
-    return False
+        if down.how == STOPPED:
+            own = answer.replica == down.replica
+            spans.append((down.at, _back(down, record) + BACK_WITHIN if own else down.at + HELD))
+    return any(begin <= answer.until and answer.at <= end for begin, end in spans)
+
+
+def _back(down: Down, record: Record) -> float:
+    ups = (up.at for up in record.all(Up) if up.replica == down.replica and up.at > down.at)
+    return min(ups, default=NEVER)
 
 
 RULES: tuple[Rule, ...] = (

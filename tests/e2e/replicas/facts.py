@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from tests.e2e.soak.facts import Fact, Request
 
+STOPPED = "stopped"
+"""How a replica is down that stands still, and goes on later."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Request):

@@ -15,7 +15,7 @@ from app.registry.schema import events, leases
 from tests import postgres
 from tests.e2e.processes import DEADLINE, Program, Service
 from tests.e2e.replicas.cloud import WrittenCloud
-from tests.e2e.replicas.facts import DatabaseAway, Down, Term, Up
+from tests.e2e.replicas.facts import STOPPED, DatabaseAway, Down, Term, Up
 from tests.e2e.replicas.network import Link, Network
 from tests.e2e.soak.checks import NEVER
 from tests.e2e.soak.cloud import Note
@@ -91,7 +91,7 @@ class Replica:
 
     def stop_worker(self, *, seconds: float) -> None:
         """Let the process that serves stand still; `tend` has it go on so many seconds later."""
-        self._note(Down(at=now(), replica=self.number, how="stopped"))
+        self._note(Down(at=now(), replica=self.number, how=STOPPED))
         self.down_since = NEVER
         self.signal_workers(signal.SIGSTOP)
         self.down_since = now()

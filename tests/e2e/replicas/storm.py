@@ -252,8 +252,9 @@ class Storm:
         elif spell in {"cut follower", "reset"}:
             some = [chance.choice(fleet.followers())]
         if spell == "reset":
-            for one in some:
-                one.link.reset()
+            with fleet.away(some, spell):
+                for one in some:
+                    one.link.reset()
             return
         with fleet.away(some, spell):
             for one in some:

@@ -7,15 +7,24 @@ import pytest
 
 from app.simulator.calls import Call
 from tests.e2e.aws import SET_DESIRED, TERMINATE
-from tests.e2e.replicas.checks import ANSWERED_WITHIN, ELECTED_WITHIN, HEALTHY_WITHIN, elections, examine
+from tests.e2e.replicas.checks import (
+    ANSWERED_WITHIN,
+    BACK_WITHIN,
+    ELECTED_WITHIN,
+    HEALTHY_WITHIN,
+    HELD,
+    elections,
+    examine,
+)
 from tests.e2e.replicas.cloud import Writes, writer
-from tests.e2e.replicas.facts import Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
+from tests.e2e.replicas.facts import STOPPED, Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
 from tests.e2e.soak.checks import NEVER, NOBODY, PROTECT, Record
 from tests.e2e.soak.facts import AwsCall, Claim, Fact, LogLine, Release, ReleaseSent, Retired
 
 ONE = "i-00000000000000001"
 FIRST, SECOND = Term(at=1, number=1, holder="a"), Term(at=20, number=2, holder="b")
 ALL = frozenset({0, 1, 2})
+NO_DATABASE = "registry-unavailable"
 
 
 def a_write(at: float, by: str = "a", until: float | None = None) -> Write:
@@ -27,8 +36,12 @@ def a_write(at: float, by: str = "a", until: float | None = None) -> Write:
 def an_answer(at: float = 5, status: int | None = 503, took: float = 0.1, **more: Any) -> Answer:
     known: dict[str, Any] = {"replica": 0, "what": "claim"}
     if status is not None and status >= 400:
-        known["code"] = "registry-unavailable"
+        known["code"] = "pool-exhausted"
     return Answer(at=at, until=at + took, status=status, **{**known, **more})
+
+
+def a_cut(at: float, until: float, *replicas: int) -> DatabaseAway:
+    return DatabaseAway(at=at, until=until, replicas=frozenset(replicas or ALL), how="cut")
 
 
 def everybody(at: float) -> list[Fact]:
@@ -133,6 +146,24 @@ BROKEN: dict[str, tuple[str, list[Fact]]] = {
     "health is answered with 503": ("answers", [an_answer(what="healthz")]),
     "health takes too long": ("answers", [an_answer(status=200, what="healthz", took=HEALTHY_WITHIN + 1)]),
     "an answer takes too long": ("answers", [an_answer(took=ANSWERED_WITHIN + 1)]),
+    "the database is away, it says, and it is not": ("answers", [an_answer(code=NO_DATABASE)]),
+    "the database is away, it says, when that is back for long": (
+        "answers",
+        [a_cut(1, 5), an_answer(5.1 + BACK_WITHIN, code=NO_DATABASE)],
+    ),
+    "the database is away, it says, before it is": ("answers", [an_answer(3, code=NO_DATABASE), a_cut(4, 9)]),
+    "the database is away, it says, when only another replica is cut off": (
+        "answers",
+        [a_cut(1, 20, 1), an_answer(1.1 + HELD, code=NO_DATABASE)],
+    ),
+    "the database is away, it says, when another replica stands still for long": (
+        "answers",
+        [Down(at=1, replica=1, how=STOPPED), an_answer(1.1 + HELD, code=NO_DATABASE)],
+    ),
+    "the database is away, it says, when its worker was killed": (
+        "answers",
+        [Down(at=4, replica=0, how="its worker"), an_answer(code=NO_DATABASE), Up(at=6, replica=0)],
+    ),
     "a connection breaks": ("answers", [an_answer(status=None)]),
     "a connection to another replica than the killed one breaks": (
         "answers",
@@ -166,6 +197,25 @@ SOUND: dict[str, list[Fact]] = {
     ],
     "nothing is asked in a moment without a leader": [FIRST, a_kill(18), SECOND],
     "what is promised is answered": [an_answer(), an_answer(status=200), an_answer(code="pool-exhausted")],
+    "the database is away": [a_cut(4.9, 9), an_answer(code=NO_DATABASE), an_answer(8, code=NO_DATABASE)],
+    "the database is away for one alone": [a_cut(4.9, 20, 0), an_answer(17, code=NO_DATABASE)],
+    "the database is just back": [a_cut(1, 5), an_answer(4.9 + BACK_WITHIN, code=NO_DATABASE)],
+    "a request has waited since the database was away": [
+        a_cut(1, 5),
+        an_answer(4.9, code=NO_DATABASE, took=BACK_WITHIN + 5),
+    ],
+    "another replica is cut off with a lock in its hand": [
+        a_cut(1, 20, 1),
+        an_answer(0.9 + HELD, code=NO_DATABASE),
+    ],
+    "another replica stands still with a lock in its hand": [
+        Down(at=1, replica=1, how=STOPPED),
+        an_answer(0.9 + HELD, code=NO_DATABASE),
+    ],
+    "it finds its connections dead when it goes on": [
+        *(Down(at=1, replica=0, how=STOPPED), Up(at=15, replica=0)),
+        *(an_answer(14, code=NO_DATABASE), an_answer(14.9 + BACK_WITHIN, code=NO_DATABASE)),
+    ],
     "a release finds what is gone": [
         Retired(at=1, instance=ONE, by="service"),
         *a_404(2),

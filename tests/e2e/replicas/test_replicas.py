@@ -17,6 +17,9 @@ from tests.e2e.soak.facts import Calm
 
 SEED = int(os.environ.get("REPLICAS_SEED") or 7)  # noqa: TID251 - to repeat a failure, or to look for others
 
+PROMISED = 15.0
+"""Seconds from the end of a leader to the next one's term; a busy machine may need more now and then."""
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -38,6 +41,7 @@ def test_leaders_were_killed_and_others_took_over(record: Record) -> None:
     took = [seconds for _, _, seconds in elections(record)]
     print(f"a new leader after {median(took):.1f} s, {max(took):.1f} s at most")  # noqa: T201 - a figure to see
     assert len(took) >= 2
+    assert median(took) <= PROMISED
     assert len({write.writer for write in record.all(Write)}) >= 2
     assert len(record.all(Term)) > len(took)
 

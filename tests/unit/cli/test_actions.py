@@ -21,6 +21,7 @@ from app.domain.actions import (
     Withdraw,
 )
 from app.domain.model import EndReason, InstanceId, InstanceState, Lifecycle, ProjectId
+from app.registry import rows
 from tests.builders import NOW, a_look, an_instance, an_instance_id
 
 ONE = InstanceId("i-00000000000000001")
@@ -143,6 +144,12 @@ def test_an_end_is_told_with_its_reason(reason: EndReason) -> None:
     assert told.project is None
     assert "loses" not in told.text
     assert told.text.startswith(f"note that {ONE} is gone: ")
+
+
+def test_a_reason_that_only_a_newer_version_knows_is_told_as_it_is() -> None:
+    told = line(MarkTerminated(ONE, expect=BOOTING, reason=rows.word(EndReason, "rotated")), {})
+
+    assert told.text == f"note that {ONE} is gone: 'rotated', as a newer version has decided"
 
 
 def test_a_termination_is_told_with_the_reason_it_was_decided_for() -> None:

@@ -98,6 +98,29 @@ def test_what_the_database_itself_refuses_is_no_outage(breaker: Breaker, error: 
     assert lets_in(breaker)
 
 
+def test_one_connection_that_fails_while_others_are_answered_is_no_outage(
+    breaker: Breaker, watch: Stopwatch
+) -> None:
+    """The server has no room for one more, or has ended one: those that work go on."""
+    assert lets_in(breaker)
+    watch.seconds += REST / 2
+
+    fail(breaker)
+
+    assert lets_in(breaker)
+
+
+def test_once_nobody_was_answered_for_a_while_a_failure_is_an_outage(
+    breaker: Breaker, watch: Stopwatch
+) -> None:
+    assert lets_in(breaker)
+    watch.seconds += REST
+
+    fail(breaker)
+
+    assert not lets_in(breaker)
+
+
 def test_what_went_wrong_stands_behind_a_refusal(breaker: Breaker) -> None:
     fail(breaker)
 
