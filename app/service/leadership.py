@@ -22,7 +22,7 @@ MARGIN = 2.0
 CHANGE = 7.0
 """How long a change to AWS may take, from its beginning to its last effect: see Connection's time limits."""
 ASIDE = 5.0
-"""How long who stepped aside lets others go first."""
+"""How long, once its term has run out, a leader that stepped aside lets others go first."""
 
 
 class Leadership:
@@ -56,7 +56,7 @@ class Leadership:
     it is free when the term expires, twelve seconds after it was renewed last. On SQLite as well: that the
     process is gone proves nothing about the change that it had sent. What a leader had begun needs no
     hand-over: a pass starts from what is, and repeats what is still to do. A leader whose passes hang or fail
-    for long, while others might fare better, steps aside.
+    for long, while others might fare better, lets its term run out.
 
     **What is left.** Between the last question and AWS stand a name to look up, one or several addresses to
     try, and the network: what takes longer there than a change is given, and a process (or the database's
@@ -107,24 +107,30 @@ class Leadership:
     def resign(self) -> None:
         """End the term of this replica, if there is one, and never begin another."""
         self._ended = True
-        self._end_term()
-
-    def step_aside(self) -> None:
-        """End the term of this replica, and let others go first for a moment; then stand again."""
-        self._stands_from = self._monotonic() + ASIDE
-        self._end_term()
-
-    def _end_term(self) -> None:
-        term, self._term = self._term, None
+        term = self._let_go()
         if term is None:
             return
-        term.end()
         try:
             self._leases.resign(term.lease)
         except RegistryUnavailable as error:
             log.warning("leadership.lost", term=term.lease.term, detail=error.detail)  # it expires by itself
         else:
             log.info("leadership.resigned", term=term.lease.term)
+
+    def step_aside(self) -> None:
+        """Let the term of this replica run out, and others go first then; stand again later.
+
+        It is not ended at once: a change may be under way.
+        """
+        self._stands_from = self._monotonic() + TTL.total_seconds() + ASIDE
+        self._let_go()
+
+    def _let_go(self) -> "_Term | None":
+        """Never trust the term again; return it."""
+        term, self._term = self._term, None
+        if term is not None:
+            term.end()
+        return term
 
     def _stand(self, asked_at: float) -> None:
         if asked_at < self._stands_from:
@@ -136,7 +142,7 @@ class Leadership:
         self._term = _Term(lease, self._leases, self._monotonic, trusted_until=_trust(asked_at))
         log.info("leadership.taken", term=lease.term, replica=self.replica)
         if self._ended:  # while we asked
-            self._end_term()
+            self.resign()
 
     def _renew(self, term: "_Term", asked_at: float) -> None:
         if self._leases.renew(term.lease, TTL):

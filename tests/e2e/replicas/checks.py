@@ -30,8 +30,8 @@ LONG_ENOUGH = 5.0
 BACK_WITHIN = 4.0
 """Seconds after which a database that can be reached again is used again."""
 HELD = 8.0
-"""Seconds for which others may be kept waiting by who is cut off, or stopped, in the middle of a transaction: the
-server ends that after five, and who waits for its locks gives up after two."""
+"""Seconds for which others may be kept waiting by who is cut off, or stopped, in the middle of a transaction.
+The server ends that after five, and who waits for its locks gives up after two."""
 KNOWN = frozenset(error.code for error, status in STATUS.items() if status == 503)
 GOES_ON = frozenset({"claim", "release", "status"})
 

@@ -2,21 +2,26 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.e2e.aws import SET_DESIRED, TERMINATE
-from tests.e2e.replicas.checks import examine
+from tests.e2e.replicas.checks import HEALTHY_WITHIN, examine
 from tests.e2e.replicas.facts import Term, Write
 from tests.e2e.replicas.fleet import Fleet, Leader, Replica
+from tests.e2e.soak.checks import Violation
 from tests.e2e.soak.facts import Fact, now
 from tests.waiting import until
 
 BUFFER = 5
 SOON = 3.0
 """Seconds for what should take one, on a busy machine."""
+LOOK = "DescribeAutoScalingGroups"
+QUIET = 2.5
+"""Seconds without a call to AWS after which no pass runs, and none is about to follow one."""
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -28,9 +33,7 @@ def running() -> Iterator[Fleet]:
     settings = {"ORCHESTRATOR_BUFFER": str(BUFFER), "ORCHESTRATOR_POLL_INTERVAL": "60"}
     with Fleet(facts.append, settings=settings, worker="none", desired=BUFFER) as fleet:
         yield fleet
-        writes = [*fleet.trail(), *fleet.cloud.writes.told()]
-        broken = [one for one in examine(writes).violations if one.rule in {"one-writer", "terms"}]
-        assert not broken
+        assert not two_leaders(fleet)
 
 
 @pytest.fixture
@@ -52,6 +55,12 @@ def writes(fleet: Fleet, action: str, since: float) -> list[Write]:
 
 def first(fleet: Fleet, action: str, since: float) -> Write | None:
     return next(iter(writes(fleet, action, since)), None)
+
+
+def two_leaders(fleet: Fleet) -> list[Violation]:
+    """Every call that changes something, by the simulator's record, outside of its writer's term."""
+    record = [*fleet.trail(), *fleet.cloud.writes.told()]
+    return [one for one in examine(record).violations if one.rule in {"one-writer", "terms"}]
 
 
 def elected(fleet: Fleet, leader: Leader) -> float:
@@ -151,3 +160,98 @@ def lost(replica: Replica, leader: Leader) -> bool:
     """Whether it says that its term is over."""
     said = [line for line in replica.service.logs if line["event"] == "leadership.lost"]
     return leader.term in {line["term"] for line in said}
+
+
+def test_a_leader_that_is_cut_off_in_the_middle_of_a_change_leaves_it_to_the_next(fleet: Fleet) -> None:
+    """It wants to raise desired, and AWS keeps it waiting until its term is over and another one leads.
+
+    A pass needs the database up to its first change, so the cut must come between its plan and that change:
+    while it reads desired once more. The look that it is given then is older than the next leader's raise.
+    """
+    leader = fleet.await_leader()
+    old, other = fleet.of(leader), fleet.followers()[0]
+    until(lambda: quiet(fleet, leader), within=30, what="its passes to end")
+    begun = now()
+    fleet.cloud.fault(kind="delay", action=LOOK, seconds=1)
+    other.service.allocate("before-the-cut")
+    until(lambda: looks(fleet, leader, begun) == 1, what="a pass to begin")
+    slower(fleet, 15)  # for the second look, which it gives up after ten seconds, and repeats
+    until(lambda: looks(fleet, leader, begun) == 2, what="it to make sure, right before the change")
+    slower(fleet, 5)
+    cut = now()
+    old.link.cut()
+    try:
+        until(lambda: refuses_in_order(old) and gave_up(old, cut), within=30, what="the pass to end")
+        fleet.cloud.lift_faults()
+        following = fleet.await_leader(other_than=leader.holder)
+        asked = now()
+        other.service.allocate("after-the-cut")
+        until(partial(first, fleet, SET_DESIRED, asked), what="the next leader to raise desired")
+    finally:
+        fleet.cloud.lift_faults()
+        old.link.mend()
+    until(lambda: lost(old, leader), within=15, what="it to notice")
+    taken = elected(fleet, following)
+    until(lambda: old.service.http.get("/readyz").status_code == 200, what="it to be ready again")
+    other.service.settled(idle=BUFFER)
+    assert not two_leaders(fleet)
+    assert {one.writer for one in fleet.cloud.writes.told() if one.at >= cut} == {following.holder}
+    ended = gave_up(old, cut)
+    assert ended is not None
+    assert ended > taken, "it gave up while nobody else led: nothing is proved"
+    assert said(old, "leadership.suspended", cut)
+    print(f"{taken - cut:.1f} s from the cut to the next term, {ended - cut:.1f} s to its end")  # noqa: T201
+
+
+def looks(fleet: Fleet, leader: Leader, since: float) -> int:
+    """How often it has asked AWS for the group."""
+    return sum(at >= since for at in asked_at(fleet, leader, LOOK))
+
+
+def quiet(fleet: Fleet, leader: Leader) -> bool:
+    """Whether it has asked AWS for nothing lately, having examined all there is to."""
+    examined = any(asked_at(fleet, leader, "DescribeScalingActivities"))
+    return examined and now() - max(asked_at(fleet, leader)) > QUIET
+
+
+def asked_at(fleet: Fleet, leader: Leader, action: str | None = None) -> list[float]:
+    """When its calls arrived at AWS."""
+    calls = fleet.cloud.calls.as_json()["calls"]
+    return [
+        datetime.fromisoformat(call["at"]).timestamp()
+        for call in calls
+        if leader.holder in call["agent"] and action in {None, call["action"]}
+    ]
+
+
+def slower(fleet: Fleet, seconds: float) -> None:
+    """Delay each look that begins from now on by so much."""
+    fleet.cloud.lift_faults()
+    fleet.cloud.fault(kind="delay", action=LOOK, seconds=seconds)
+
+
+def refuses_in_order(replica: Replica) -> bool:
+    """Whether it is healthy, and says to whoever wants an instance that its database is away."""
+    begun = now()
+    assert replica.service.http.get("/healthz").status_code == 200
+    assert now() - begun < HEALTHY_WITHIN
+    refused = replica.service.get("during-the-cut")
+    assert refused.status_code == 503, refused.text
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.json()["code"] == "registry-unavailable"
+    return True
+
+
+def gave_up(replica: Replica, since: float) -> float | None:
+    """When it left a pass unfinished."""
+    return next(iter(said(replica, "pass.abandoned", since)), None)
+
+
+def said(replica: Replica, event: str, since: float) -> list[float]:
+    """When it logged this."""
+    found = [line["timestamp"] for line in replica.service.logs if line["event"] == event]
+    return [at for at in map(_seconds, found) if at >= since]
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()

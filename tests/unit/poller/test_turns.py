@@ -239,6 +239,7 @@ def test_a_leader_whose_pass_hangs_lets_another_lead() -> None:
             assert world.leases.leader() is not None
             time.advance(0.5)
             world.poller._keep()
+        time.advance(TTL.total_seconds())
 
         assert world.leases.take("another", timedelta(seconds=60)) is not None
     hanging.join()

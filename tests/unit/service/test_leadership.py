@@ -281,29 +281,27 @@ def test_an_end_in_the_very_moment_of_the_election_frees_the_term(world: World) 
     assert world.leases.leader() is None
 
 
-def test_who_steps_aside_lets_another_lead_and_then_stands_again(world: World) -> None:
+def test_who_steps_aside_stops_at_once_and_lets_another_lead_once_no_change_can_be_under_way(
+    world: World,
+) -> None:
     old = world.first.mandate()
 
     world.first.leadership.step_aside()
-    world.first.keep()
-    assert not world.first.leads()
-    assert not old.trusted
     world.second.keep()
-    assert world.second.leads()
 
-    world.second.leadership.resign()
-    world.go_on(ASIDE)
-    assert world.first.leads()
+    assert not old.trusted
+    assert not world.second.leads()
+    world.go_on(LASTS)
+    assert (world.first.leads(), world.second.leads()) == (False, True)
 
 
 def test_alone_who_steps_aside_leads_again_a_moment_later(world: World) -> None:
+    world.second.leadership.resign()
     world.first.leadership.step_aside()
-    world.wait(ASIDE - 0.1)
-    world.first.keep()
-    assert not world.first.leads()
 
-    world.wait(0.1)
-    world.first.keep()
+    world.go_on(LASTS + ASIDE - 0.5)
+    assert not world.first.leads()
+    world.go_on(1)
 
     assert world.first.leads()
 
