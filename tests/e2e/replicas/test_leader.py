@@ -1,7 +1,7 @@
 """Three replicas in fine weather: who leads, who takes over, and who stops by himself."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,8 @@ from tests.waiting import until
 BUFFER = 5
 SOON = 3.0
 """Seconds for what should take one, on a busy machine."""
+ENDS = frozenset({"pass.finished", "pass.failed", "pass.abandoned", "pass.crashed"})
+"""What is logged at the end of a pass."""
 LOOK = "DescribeAutoScalingGroups"
 QUIET = 2.5
 """Seconds without a call to AWS after which no pass runs, and none is about to follow one."""
@@ -181,7 +183,7 @@ def test_a_leader_that_is_cut_off_in_the_middle_of_a_change_leaves_it_to_the_nex
     cut = now()
     old.link.cut()
     try:
-        until(lambda: refuses_in_order(old) and gave_up(old, cut), within=30, what="the pass to end")
+        until(lambda: refuses_in_order(old) and said(old, ENDS, cut), within=30, what="the pass to end")
         fleet.cloud.lift_faults()
         following = fleet.await_leader(other_than=leader.holder)
         asked = now()
@@ -196,10 +198,9 @@ def test_a_leader_that_is_cut_off_in_the_middle_of_a_change_leaves_it_to_the_nex
     other.service.settled(idle=BUFFER)
     assert not two_leaders(fleet)
     assert {one.writer for one in fleet.cloud.writes.told() if one.at >= cut} == {following.holder}
-    ended = gave_up(old, cut)
-    assert ended is not None
+    ended = said(old, {"pass.abandoned"}, cut)[0]
     assert ended > taken, "it gave up while nobody else led: nothing is proved"
-    assert said(old, "leadership.suspended", cut)
+    assert said(old, {"leadership.suspended"}, cut)
     print(f"{taken - cut:.1f} s from the cut to the next term, {ended - cut:.1f} s to its end")  # noqa: T201
 
 
@@ -218,7 +219,7 @@ def asked_at(fleet: Fleet, leader: Leader, action: str | None = None) -> list[fl
     """When its calls arrived at AWS."""
     calls = fleet.cloud.calls.as_json()["calls"]
     return [
-        datetime.fromisoformat(call["at"]).timestamp()
+        _seconds(call["at"])
         for call in calls
         if leader.holder in call["agent"] and action in {None, call["action"]}
     ]
@@ -242,14 +243,9 @@ def refuses_in_order(replica: Replica) -> bool:
     return True
 
 
-def gave_up(replica: Replica, since: float) -> float | None:
-    """When it left a pass unfinished."""
-    return next(iter(said(replica, "pass.abandoned", since)), None)
-
-
-def said(replica: Replica, event: str, since: float) -> list[float]:
-    """When it logged this."""
-    found = [line["timestamp"] for line in replica.service.logs if line["event"] == event]
+def said(replica: Replica, any_of: Collection[str], since: float) -> list[float]:
+    """When it logged one of these."""
+    found = [line["timestamp"] for line in replica.service.logs if line["event"] in any_of]
     return [at for at in map(_seconds, found) if at >= since]
 
 
