@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from app.domain.errors import NotLeading, RegistryUnavailable
 from app.poller.poller import EXAMINE, GRACE, PROBE, STUCK
-from app.service.leadership import TTL
+from app.service.leadership import RENEW, TTL
 from app.service.reconcile import PassReport
-from tests.fake_clock import Stopwatch
+from tests.fake_clock import FastWatch, Stopwatch
 from tests.unit.poller.beats import Beats
 from tests.unit.poller.world import CHANGED, RESTING, UNSETTLED, World, lasting
 from tests.waiting import until
@@ -164,16 +164,16 @@ def test_a_probe_that_finds_out_it_may_not_lead_is_no_crash(world: World) -> Non
 
 
 def test_a_pass_that_takes_longer_than_a_term_costs_nobody_the_leadership() -> None:
-    time = Stopwatch()
+    time = FastWatch()
     world = World(time=time)
     try:
         with world.passes.held():
             world.poller.start()
-            until(lambda: time.advance(0.25) and world.passes.started == 1)
+            until(lambda: world.passes.started == 1)
             mandate = world.leadership.mandate
-            for _ in range(60):
-                time.advance(0.5)
-                until(lambda: world.leases.expires_at > time() + TTL.total_seconds() - 3)
+            for _ in range(10):  # two seconds and a little each: renewed, and again
+                time.advance(RENEW)
+                until(lambda: world.leases.expires_at > time() + TTL.total_seconds() - 1)
 
             assert mandate is not None
             assert world.leadership.mandate is mandate
@@ -265,19 +265,19 @@ def test_stop_waits_for_the_pass_in_hand(world: World) -> None:
 
 
 def test_a_pass_that_outlasts_its_trust_is_finished_at_the_end_all_the_same() -> None:
-    time = Stopwatch()
+    time = FastWatch()
     world = World(time=time)
     try:
         with world.passes.held():
             world.poller.start()
-            until(lambda: time.advance(0.25) and world.passes.started == 1)
+            until(lambda: world.passes.started == 1)
             mandate = world.leadership.mandate
             assert mandate is not None
             stopping = Thread(target=world.poller.stop)
             stopping.start()
-            for _ in range(60):
-                time.advance(0.5)
-                until(lambda: world.leases.expires_at > time() + TTL.total_seconds() - 3)
+            for _ in range(10):  # two seconds and a little each: renewed, and again
+                time.advance(RENEW)
+                until(lambda: world.leases.expires_at > time() + TTL.total_seconds() - 1)
 
             assert mandate.trusted
         stopping.join(timeout=5)
