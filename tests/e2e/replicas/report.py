@@ -2,18 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from io import StringIO
 from statistics import median
-
-from rich.console import Console
-from rich.table import Table
 
 from tests.e2e.replicas.checks import elections, leaderless, served, was_down
 from tests.e2e.replicas.facts import Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
 from tests.e2e.replicas.storm import Outcome
 from tests.e2e.soak.checks import NEVER, Record, Violation
 from tests.e2e.soak.facts import Calm, Fact, Trail
-from tests.e2e.soak.report import _time
+from tests.e2e.soak.report import drawn, time_of_day
 
 TOLD = 8
 """Violations told in full."""
@@ -23,12 +19,7 @@ BEFORE, AFTER = 20.0, 3.0
 
 def table(outcome: Outcome) -> str:
     """The summary, as text."""
-    grid = Table("what", "how many", title="Replicas", title_justify="left")
-    for name, value in _rows(outcome):
-        grid.add_row(name, value)
-    text = StringIO()
-    Console(file=text, width=130).print(grid)
-    return text.getvalue()
+    return drawn("Replicas", _rows(outcome))
 
 
 def histories(outcome: Outcome) -> str:
@@ -53,7 +44,8 @@ def _history(violation: Violation, facts: Iterable[Fact]) -> list[str]:
         or (violation.rule == "one-writer" and isinstance(fact, Write) and abs(fact.at - violation.at) < 1)
     ]
     return [
-        f"  {_time(fact.at)} {fact.told()[:300]}" for fact in sorted(told, key=lambda fact: fact.at)[-80:]
+        f"  {time_of_day(fact.at)} {fact.told()[:300]}"
+        for fact in sorted(told, key=lambda fact: fact.at)[-80:]
     ]
 
 

@@ -35,8 +35,13 @@ BEFORE, AFTER = 20.0, 3.0
 
 def table(outcome: Outcome) -> str:
     """The summary, as text."""
-    grid = Table("what", "how many", title="Soak", title_justify="left")
-    for name, value in _rows(outcome):
+    return drawn("Soak", _rows(outcome))
+
+
+def drawn(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """A table of what, and how many."""
+    grid = Table("what", "how many", title=title, title_justify="left")
+    for name, value in rows:
         grid.add_row(name, value)
     text = StringIO()
     Console(file=text, width=130).print(grid)
@@ -70,7 +75,9 @@ def _history(violation: Violation, facts: Iterable[Fact]) -> list[str]:
         or (isinstance(fact, common) and violation.at - BEFORE <= fact.at <= violation.at + AFTER)
         or (not violation.subjects and abs(fact.at - violation.at) < 2 and not isinstance(fact, StatusRead))
     ]
-    return [f"  {_time(fact.at)} {_short(fact)}" for fact in sorted(told, key=lambda fact: fact.at)[-120:]]
+    return [
+        f"  {time_of_day(fact.at)} {_short(fact)}" for fact in sorted(told, key=lambda fact: fact.at)[-120:]
+    ]
 
 
 def _short(fact: Fact) -> str:
@@ -78,7 +85,7 @@ def _short(fact: Fact) -> str:
     return text if len(text) < 400 else f"{text[:400]} ..."
 
 
-def _time(at: float) -> str:
+def time_of_day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-3]
 
 
