@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.aws.connection import Connection, StaticKeys
+from app.aws.connection import AGENT, Connection, StaticKeys
 from app.aws.gateway import AwsCloud
 from app.aws.preflight import AwsPreflight
 from app.domain.errors import NotLeading
@@ -81,7 +81,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     bell = bell_of(engine, registry.newest_event, time.monotonic)
     interval = timedelta(seconds=settings.poll_interval)
     poller = Poller(
-        _jobs(settings, registry, clock, agent=f"ec2-orchestrator/{replica}"),
+        _jobs(settings, registry, clock, agent=f"{AGENT}/{replica}"),
         leadership=Leadership(leases, replica=replica, monotonic=time.monotonic),
         bell=bell,
         interval=interval,
@@ -152,7 +152,7 @@ def _replica() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
-def _connection(settings: Settings, agent: str = "ec2-orchestrator") -> Connection:
+def _connection(settings: Settings, agent: str = AGENT) -> Connection:
     keys = None
     if settings.aws_access_key is not None and settings.aws_secret_key is not None:
         keys = StaticKeys(settings.aws_access_key, settings.aws_secret_key.get_secret_value())

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 
+AGENT = "ec2-orchestrator"
+"""What stands in the User-Agent of each call."""
+
+_CONFIRM: ContextVar[Callable[[], None]] = ContextVar("confirm")
+"""Who is asked before the change at hand is sent: clients are shared by all threads."""
+
+
 @dataclass(frozen=True, slots=True)
 class StaticKeys:
     """Access keys from the settings; the secret parts never show in a repr."""
@@ -61,7 +68,7 @@ class Connection:
         keys: StaticKeys | None = None,
         endpoint_url: str | None = None,
         read_timeout: float = 10.0,
-        agent: str = "ec2-orchestrator",
+        agent: str = AGENT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.region = region
@@ -160,10 +167,6 @@ def _charging(budget: Budget) -> Callable[..., None]:
         budget.charge()
 
     return charge
-
-
-_CONFIRM: ContextVar[Callable[[], None]] = ContextVar("confirm")
-"""Who is asked before the change at hand is sent: clients are shared by all threads."""
 
 
 def _confirming(**_: object) -> None:

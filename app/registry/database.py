@@ -26,7 +26,8 @@ def open_database(
 
     Raises RegistryUnusable, in one sentence, where that cannot be done; the database is then as it was. Where
     it does not answer, or cannot be written just now, the `patient` get their engine all the same: each use
-    of it fails with SQLAlchemyError until the database is back, as somebody else has brought it up to date.
+    of it fails with SQLAlchemyError until the database is back, and its schema is ours or can be used. They
+    never bring it up to date: that is for a start.
     """
     where = parsed(url)
     engine = _engine(where, limits, pool_size=connections, max_overflow=0)

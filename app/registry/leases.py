@@ -41,7 +41,7 @@ class SqlLeases:
 
     def take(self, holder: str, ttl: timedelta) -> Lease | None:
         """See Leases.take."""
-        with self._transactions.looking() as tx:  # which waits for nobody, and is mostly all
+        with self._transactions.looking() as tx:  # which waits for nobody, and mostly says it all
             if self._is_taken(tx.execute(_row).one(), holder, tx):
                 return None
         with self._transactions.exclusively() as tx:

@@ -1,4 +1,4 @@
-"""Word between replicas, and how a poller ends."""
+"""How a poller ends: after the pass in hand, and waiting for nothing that hangs."""
 
 import subprocess
 import sys
@@ -12,48 +12,6 @@ from app.service.reconcile import PassReport
 from tests.fake_clock import FastWatch
 from tests.unit.poller.world import CHANGED, RESTING, UNSETTLED, World, lasting
 from tests.waiting import until
-
-# Other replicas
-
-
-def test_word_from_another_replica_starts_a_pass(running: World) -> None:
-    running.bell.news = True
-
-    running.passes.until_finished(2, within=2)
-
-
-def test_word_from_before_the_pass_starts_no_other(world: World) -> None:
-    world.bell.news = True
-    world.poller.start()
-    world.passes.until_finished(1)
-
-    until(lasting(1))
-    assert world.passes.started == 1
-
-
-def test_a_replica_that_does_not_lead_passes_a_wish_on(world: World) -> None:
-    world.another_leads()
-    world.poller.start()
-
-    world.poller.wake()
-
-    assert world.bell.rings == 1
-
-
-def test_a_replica_without_a_poller_passes_a_wish_on(world: World) -> None:
-    world.poller.wake()
-
-    assert world.bell.rings == 1
-
-
-def test_the_leader_keeps_a_wish_to_itself(running: World) -> None:
-    running.poller.wake()
-
-    running.passes.until_finished(2, within=2)
-    assert running.bell.rings == 0
-
-
-# The end
 
 
 def test_stop_waits_for_the_pass_in_hand(world: World) -> None:
