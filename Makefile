@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate
 
-.PHONY: help run test soak replicas setup check serve cloud bench docs lock format
+.PHONY: help run test soak replicas setup check serve cloud bench docs openapi lock format
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ check: setup ## what CI runs: format, lint, types, import layers, all tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory test
+
+openapi: setup ## write docs/reference/openapi.json anew from the code
+	@PYTHONPATH=. $(BIN)/python docs/openapi.py
 
 docs: setup ## write docs/reference anew from the code
 	@PYTHONPATH=. $(BIN)/python docs/generate.py

@@ -21,6 +21,7 @@ threads = settings.threads
 keepalive = 75  # longer than a load balancer keeps an idle connection (ALB: 60 s): it closes first, not we
 graceful_timeout = 30
 timeout = 60
+forwarded_allow_ips = ""  # gunicorn's own is this machine; ORCHESTRATOR_PROXY_HOPS says who is believed
 control_socket_disable = True  # its default path is shared by every gunicorn of one user
 
 
@@ -52,22 +53,31 @@ def on_starting(server: Any) -> None:
             "Set the number of threads with ORCHESTRATOR_THREADS, not with --threads: the connections to the "
             "database fit them."
         )
+    if server.cfg.forwarded_allow_ips:
+        raise SystemExit(
+            "Say with ORCHESTRATOR_PROXY_HOPS how many proxies are in front, not with --forwarded-allow-ips: "
+            "who asks, and from where, is judged by it."
+        )
     if server.cfg.preload_app:
         raise SystemExit("--preload is not supported: connections and threads do not survive the fork.")
     from app import bootstrap  # noqa: PLC0415 - loads everything, which the refusals above need not wait for
 
     try:
-        bootstrap.build(settings).close()
+        services = bootstrap.build(settings)
+        warnings = (*settings.warnings, *services.warnings())
+        bootstrap.refuse_unguarded(settings, services.gate)
+        services.close()
     except StartRefused as refusal:
         raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
-    for warning in settings.warnings:
+    for warning in warnings:
         log.warning("settings.warning", detail=warning)
 
 
-def post_worker_init(_worker: Any) -> None:
+def post_worker_init(worker: Any) -> None:
     """Start the poller: after the fork, which threads would not survive."""
     import wsgi  # noqa: PLC0415 - the worker has loaded it by now; the master must not
 
+    wsgi.services.waiting_room.open_while(lambda: worker.alive)  # requests in line hold up no stop
     if settings.poller == "on":
         wsgi.services.poller.start()
 

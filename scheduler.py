@@ -21,13 +21,14 @@ def main() -> None:
     logs.configure(settings.log_format)
     services = bootstrap.build(settings)
     log = structlog.get_logger()
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *services.warnings()):
         log.warning("settings.warning", detail=warning)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     services.poller.start()
-    log.info("poller.started", group=settings.asg_name, region=settings.aws_region)
+    for pool in settings.pools.values():
+        log.info("poller.started", pool=pool.name, group=pool.group, region=pool.region)
     stop.wait()
     services.close()
     log.info("poller.stopped")

@@ -19,7 +19,9 @@ except StartRefused as refusal:
     sys.exit(Arbiter.APP_LOAD_ERROR)  # with any other code gunicorn would start this worker again, for ever
 app = create_app(
     allocator=services.allocator,
+    catalogue=services.catalogue,
+    operator=services.operator,
     status_reader=services.status_reader,
-    token=settings.token,
-    loopback_only=settings.loopback_only,
+    gate=services.gate,
+    proxy_hops=settings.proxy_hops,
 )

@@ -19,7 +19,8 @@ from app.domain import errors
 from app.domain.errors import OrchestratorError
 from app.domain.events import EventKind
 from app.domain.model import TRANSITIONS, EndReason, InstanceState
-from app.settings import Settings
+from app.settings import PoolEntry, Settings
+from app.settings.pools import VARIABLES
 from app.simulator import control
 from app.simulator.faults import Fault
 from app.web.problems import STATUS
@@ -54,7 +55,16 @@ def settings() -> str:
         "`AWS_ENDPOINT_URL` and all other variables of botocore work as botocore has them. "
         "Every fault is reported at once, and the service does not start.\n\n"
         + _table(("variable", "default", "meaning"), rows)
+        + "\n## The file with several pools\n\n`ORCHESTRATOR_POOLS_FILE` names a TOML file with a table "
+        "`[pools.NAME]` for each pool; `default` must be among them. How to: "
+        "[several pools](../howto/pools.md).\n\n" + _table(("key", "default", "meaning"), list(_pool_keys()))
     )
+
+
+def _pool_keys() -> Iterator[tuple[str, ...]]:
+    for key, info in PoolEntry.model_fields.items():
+        default = "-, it must be there" if info.is_required() else f"`{VARIABLES[key]}`"
+        yield f"`{key}`", default, str(info.description)
 
 
 def errors_page() -> str:

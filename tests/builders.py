@@ -18,10 +18,12 @@ from app.domain.model import (
     InstanceState,
     Lifecycle,
     Observation,
+    PoolName,
     Power,
     ProjectId,
     SeenInstance,
 )
+from app.settings import PoolSettings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -79,6 +81,23 @@ def a_look(**overrides: Any) -> SeenInstance:
         ),
         **overrides,
     )
+
+
+def a_pool(name: str = DEFAULT_POOL, **overrides: Any) -> PoolSettings:
+    """Build what a pool is set to: the defaults, and a group of its own."""
+    group = "vscode-asg" if name == DEFAULT_POOL else f"{name}-asg"
+    plain = PoolSettings(
+        name=PoolName(name),
+        group=group,
+        region="eu-west-1",
+        buffer=5,
+        address="public",
+        port=8080,
+        readiness="http",
+        readiness_path="/healthz",
+        boot_timeout=300,
+    )
+    return replace(plain, **overrides)
 
 
 def a_group(**overrides: Any) -> Group:

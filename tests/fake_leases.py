@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TypeVar
 
 from app.domain.errors import NotLeading, RegistryUnavailable
+from app.domain.model import DEFAULT_POOL, PoolName
 from app.ports import Lease
 from tests.builders import NOW
 
@@ -98,19 +99,22 @@ class FakeMandate:
 
 
 class FakeBell:
-    """Counts who rings; rings where the test lets it."""
+    """Counts who rings; rings where the test lets it: for these pools, or for all."""
 
-    def __init__(self) -> None:
-        self.rings = 0
+    def __init__(self, *pools: PoolName) -> None:
+        self.pools = frozenset(pools or (DEFAULT_POOL,))
+        self.rings: list[PoolName | None] = []
         self.asked = 0
-        self.news: bool | Exception = False
+        self.news: bool | frozenset[PoolName] | Exception = False
 
-    def ring(self) -> None:
-        self.rings += 1
+    def ring(self, pool: PoolName | None = None) -> None:
+        self.rings.append(pool)
 
-    def rang(self) -> bool:
+    def rang(self) -> frozenset[PoolName]:
         self.asked += 1
         if isinstance(self.news, Exception):
             raise self.news
         news, self.news = self.news, False
+        if isinstance(news, bool):
+            return self.pools if news else frozenset()
         return news

@@ -1,22 +1,28 @@
 """The ports in memory, for tests that need the behaviour of the world but not the world."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from app.domain.finding import Finding
-from app.domain.model import InstanceId
-from tests.fake_clock import FakeClock
+from app.domain.model import InstanceId, PoolName
+from app.service.waiting import WaitingRoom
+from tests.fake_clock import FakeClock, Stopwatch
 from tests.fake_cloud import FakeCloud
+from tests.fake_controls import FakeControls
 from tests.fake_leases import FakeBell, FakeLeases, FakeMandate
+from tests.fake_tokens import FakeTokens
 
 __all__ = [
     "FakeBell",
     "FakeClock",
     "FakeCloud",
+    "FakeControls",
     "FakeLeases",
     "FakeMandate",
     "FakePreflight",
     "FakeProber",
+    "FakeTokens",
     "FakeWaker",
+    "a_waiting_room",
 ]
 
 
@@ -25,21 +31,30 @@ class FakePreflight:
 
     def __init__(self, *findings: Finding) -> None:
         self.findings = findings
-        self.asked = 0
+        self.buffers: list[int] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+        """Happens while it examines."""
+
+    @property
+    def asked(self) -> int:
+        return len(self.buffers)
 
     def examine(self, buffer: int) -> tuple[Finding, ...]:
-        self.asked += 1
+        self.buffers.append(buffer)
+        self.meanwhile()
         return self.findings
 
 
 class FakeWaker:
-    """Counts how often a pass was asked for."""
+    """Counts how often a pass was asked for, and of which pools."""
 
     def __init__(self) -> None:
         self.wakes = 0
+        self.pools: list[PoolName | None] = []
 
-    def wake(self) -> None:
+    def wake(self, pool: PoolName | None = None) -> None:
         self.wakes += 1
+        self.pools.append(pool)
 
 
 class FakeProber:
@@ -67,3 +82,9 @@ class FakeProber:
 
     def _ready(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         return frozenset(targets if self.ready is None else self.ready & targets.keys())
+
+
+def a_waiting_room(places: int = 0) -> WaitingRoom:
+    """Build a waiting room in which time passes only while somebody waits."""
+    watch = Stopwatch()
+    return WaitingRoom(places=places, monotonic=watch, sleep=watch.advance)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.session import Session
 
-from app.aws import Connection, StaticKeys
+from app.aws import Account, Connection, StaticKeys
 from app.simulator.cloud import SimulatedCloud
 from app.simulator.config import CloudConfig
 
@@ -35,13 +35,10 @@ def a_simulated_cloud(**changes: Any) -> SimulatedCloud:
 def connected(simulated: SimulatedCloud, **options: Any) -> Connection:
     """Connect to a cloud. Unless it is told a clock, so much time passes that no budget is ever used up."""
     hours = itertools.count(0.0, 3600.0)
-    usual: dict[str, Any] = {
-        "region": simulated.config.region,
-        "endpoint_url": simulated.url,
-        "keys": KEYS,
-        "clock": lambda: next(hours),
-    }
-    return Connection(**{**usual, **options})
+    account = Account(
+        region=simulated.config.region, keys=KEYS, clock=options.pop("clock", lambda: next(hours))
+    )
+    return Connection(account, **{"endpoint_url": simulated.url, **options})
 
 
 class Operator:

@@ -1,6 +1,10 @@
-"""How often AWS is called: a bucket of tokens for each of its services, that fills at a steady rate."""
+"""How often AWS is called: a bucket of tokens for each of its services, that fills at a steady rate.
 
-from collections.abc import Callable
+AWS counts by account and region, whoever calls. So the pools of one region share a bucket, and each has a
+part of it to itself: one that calls a lot, or that AWS throttles, takes nothing from the others.
+"""
+
+from collections.abc import Callable, Sequence
 from threading import Lock
 
 from app.domain.errors import BudgetSpent
@@ -19,6 +23,9 @@ large one it leaves less than any reserve, each time, and the pool would never g
 capacity once at most, and begins with a look, which waits until the debt is paid back.
 """
 
+SPILT = 1e-6
+"""So little is not worth another round."""
+
 PER_SECOND = {"autoscaling": 5.0, "ec2": 10.0}
 """Calls a second that each service is asked at most, over time.
 
@@ -30,48 +37,93 @@ is asked half as much.
 
 
 class Budget:
-    """One bucket. Safe between threads.
+    """One pool's share of what a service is asked. Safe between threads.
 
     A call is let in or refused before it begins; each request it then sends costs a token, further pages and
-    retries too. A call that was let in is never broken off: it may leave the bucket in debt, and then the
-    next calls wait until that is paid back. `clock` returns seconds that never jump.
+    retries too. A call that was let in is never broken off: it may leave the share in debt, and then the
+    next calls wait until that is paid back.
     """
 
-    def __init__(self, clock: Callable[[], float], *, per_second: float) -> None:
-        self._clock = clock
-        self._per_second = per_second
-        self._lock = Lock()
-        self._tokens = BURST
-        self._filled_at = clock()
+    def __init__(self, bucket: "_Bucket", number: int) -> None:
+        self._bucket = bucket
+        self._number = number
 
     def let_in(self, action: str, *, leaving: float = 0.0) -> None:
         """Return where a call may begin: one of a single request must leave so many tokens (or that debt).
 
-        Raises BudgetSpent where the budget does not allow it.
+        What is to be left is said of a whole bucket: of a share, its part. Raises BudgetSpent where the
+        budget does not allow it.
         """
-        with self._lock:
-            self._fill()
-            needed = 1.0 + leaving
-            if self._tokens < needed:
-                wait = (needed - self._tokens) / self._per_second
-                raise BudgetSpent(
-                    f"{action}: not called, because our own budget of AWS calls is used up "
-                    f"for another {wait:.1f} s."
-                )
+        needed = 1.0 + (leaving * self._bucket.part if leaving > 0 else leaving)
+        tokens = self._bucket.tokens(self._number)
+        if tokens < needed:
+            wait = (needed - tokens) / (self._bucket.per_second * self._bucket.part)
+            raise BudgetSpent(
+                f"{action}: not called, because our own budget of AWS calls is used up "
+                f"for another {wait:.1f} s."
+            )
 
     def charge(self) -> None:
         """Pay for one request."""
-        with self._lock:
-            self._fill()
-            self._tokens -= 1.0
+        self._bucket.take(self._number)
 
     def drain(self) -> None:
-        """Empty the bucket, because AWS throttles us; a debt stays."""
+        """Empty the share, because AWS throttles us; a debt stays. Others find out by themselves."""
+        self._bucket.drain(self._number)
+
+
+def shares(clock: Callable[[], float], *, per_second: float, among: int = 1) -> Sequence[Budget]:
+    """Divide one service's bucket in so many equal shares; `clock` returns seconds that never jump."""
+    bucket = _Bucket(clock, per_second, among)
+    return [Budget(bucket, number) for number in range(among)]
+
+
+class _Bucket:
+    """What one service of AWS is asked by all pools of an account and region.
+
+    Each pool has an equal share of the burst and of the rate, which no other can use up; what flows over
+    from those that are full goes to those that are not. So one pool alone has almost all of it, several that
+    are busy have their part, and together they never ask for more.
+    """
+
+    def __init__(self, clock: Callable[[], float], per_second: float, count: int) -> None:
+        self.per_second = per_second
+        self.part = 1.0 / count
+        self._clock = clock
+        self._lock = Lock()
+        self._full = BURST * self.part
+        self._tokens = [self._full] * count
+        self._filled_at = clock()
+
+    def tokens(self, number: int) -> float:
+        """Return what a share has by now."""
         with self._lock:
             self._fill()
-            self._tokens = min(self._tokens, 0.0)
+            return self._tokens[number]
+
+    def take(self, number: int) -> None:
+        """Take one token out of a share."""
+        with self._lock:
+            self._fill()
+            self._tokens[number] -= 1.0
+
+    def drain(self, number: int) -> None:
+        """Leave nothing in a share."""
+        with self._lock:
+            self._fill()
+            self._tokens[number] = min(self._tokens[number], 0.0)
 
     def _fill(self) -> None:
         now = self._clock()
-        self._tokens = min(self._tokens + (now - self._filled_at) * self._per_second, BURST)
-        self._filled_at = now
+        inflow, self._filled_at = (now - self._filled_at) * self.per_second, now
+        while inflow > 0:
+            thirsty = [number for number, tokens in enumerate(self._tokens) if tokens < self._full]
+            if not thirsty:
+                return
+            portion, inflow = inflow / len(thirsty), 0.0
+            for number in thirsty:
+                poured = min(portion, self._full - self._tokens[number])
+                self._tokens[number] += poured
+                inflow += portion - poured
+            if inflow < SPILT:
+                return

@@ -1,17 +1,17 @@
 """The way to AWS: one boto3 session with two kinds of clients, one for reading and one for changing."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from boto3.session import Session
 from botocore.config import Config
 
-from app.aws.budget import DEBT, PER_SECOND, RESERVE, Budget
+from app.aws.account import Account
+from app.aws.budget import DEBT, RESERVE, Budget
 from app.aws.errors import translated
 from app.domain.errors import BadCredentials, Throttled
 
@@ -28,15 +28,6 @@ _CONFIRM: ContextVar[Callable[[], None]] = ContextVar("confirm")
 
 
 @dataclass(frozen=True, slots=True)
-class StaticKeys:
-    """Access keys from the settings; the secret parts never show in a repr."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Clients:
     """What one AWS call is made with."""
 
@@ -47,39 +38,36 @@ class Clients:
 class Connection:
     """Hands out boto3 clients, within a budget, and turns everything they raise into a CloudError.
 
-    Clients are made at first use, because neither they nor their sockets survive a fork, and are then shared
-    by all threads. A session is made anew after AWS refused our credentials, so that rotated ones are found
-    without a restart. An attempt to read is given `read_timeout` seconds, a change half of it, because a
-    leader must know when its change is over; connecting is given two.
+    Each pool has one, so that none waits for another's calls. Clients are made at first use, because neither
+    they nor their sockets survive a fork, and are then shared by all threads of the pool. An attempt to read
+    is given `read_timeout` seconds, a change half of it, because a leader must know when its change is over;
+    connecting is given two.
 
     Reads are tried three times in all, with botocore's standard backoff. Changes are tried once: a second
     attempt after a lost answer would hide that the first one was carried out.
 
-    Each service has one budget for all that is done over this connection: where it is used up, a call raises
-    Throttled and is not made. Where AWS itself throttles a call, the budget of that service begins anew from
-    nothing. `clock` returns seconds that never jump. `agent` stands in the User-Agent of each call, and so in
-    CloudTrail.
+    Each service has one budget for all that is done over this connection, a share of the account's: where it
+    is used up, a call raises Throttled and is not made. Where AWS itself throttles a call, the budget of that
+    service begins anew from nothing. `agent` stands in the User-Agent of each call, and so in CloudTrail.
     """
 
     def __init__(
         self,
+        account: Account,
         *,
-        region: str,
-        keys: StaticKeys | None = None,
         endpoint_url: str | None = None,
         read_timeout: float = 10.0,
         agent: str = AGENT,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.region = region
-        self._keys = keys
+        self.region = account.region
+        self._account = account
         self._endpoint_url = endpoint_url
         self._read_timeout = read_timeout
         self._agent = agent
         self._lock = Lock()
         self._session: Session | None = None
         self._clients: dict[int, Clients] = {}
-        self._budgets = {service: Budget(clock, per_second=rate) for service, rate in PER_SECOND.items()}
+        self._budgets = account.share()
 
     def reading(self, action: str, *, urgent: bool = False) -> AbstractContextManager[Clients]:
         """Lend the clients for a call that changes nothing.
@@ -119,26 +107,19 @@ class Connection:
             raise
         except BadCredentials:
             with self._lock:
-                self._session, self._clients = None, {}
+                self._account.forget(self._session)
+                self._clients = {}
             raise
 
     def _lend(self, attempts: int) -> Clients:
         with self._lock:
-            clients = self._clients.get(attempts)
-            if clients is None:
-                self._session = self._session or self._new_session()
-                clients = self._clients[attempts] = self._new_clients(self._session, attempts)
+            with self._account.session() as session:
+                if session is not self._session:
+                    self._session, self._clients = session, {}
+                clients = self._clients.get(attempts)
+                if clients is None:
+                    clients = self._clients[attempts] = self._new_clients(session, attempts)
             return clients
-
-    def _new_session(self) -> Session:
-        if self._keys is None:
-            return Session(region_name=self.region)
-        return Session(
-            aws_access_key_id=self._keys.access_key_id,
-            aws_secret_access_key=self._keys.secret_access_key,
-            aws_session_token=self._keys.session_token,
-            region_name=self.region,
-        )
 
     def _new_clients(self, session: Session, attempts: int) -> Clients:
         config = Config(

@@ -9,6 +9,8 @@ from app.domain.actions import (
     Adopt,
     Change,
     Discover,
+    EndHold,
+    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -24,6 +26,8 @@ from app.domain.model import EndReason, InstanceId, InstanceState, Known, Lifecy
 
 _REASONS = {
     EndReason.DESTROYED: "somebody asked us to end it",
+    EndReason.RELEASED: "its project was released",
+    EndReason.EXPIRED: "the time of its allocation is over",
     EndReason.BOOT_TIMEOUT: "it did not become ready in time",
     EndReason.UNHEALTHY: "it stopped answering and did not recover",
     EndReason.LEFT: "AWS, or somebody at AWS, ended it",
@@ -71,6 +75,12 @@ def _record(action: Record, known: Known) -> Line:
             text = f"does not list {instance}: a second complete look must prove it" if since else ""
             text = f"note that AWS {text or f'lists {instance} again'}"
             told = Line("mark-missing", (instance,), text, _holder(instance, known))
+        case Expire(instance):
+            text = f"end {instance}{_loss(instance, known)}: {_reason(EndReason.EXPIRED)}"
+            told = Line("expire", (instance,), text, _holder(instance, known))
+        case EndHold(instance):
+            text = f"let go of {instance}, which was held for inspection: the time of the hold is over"
+            told = Line("end-hold", (instance,), text, _holder(instance, known))
         case MarkTerminating(instance, _, reason):
             text = f"note that {instance} is ending{_loss(instance, known)}: {_reason(reason)}"
             told = Line("mark-terminating", (instance,), text, _holder(instance, known))

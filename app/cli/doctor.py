@@ -11,6 +11,7 @@ from app.cli import output
 from app.cli.wiring import Inspect, Load
 from app.domain.errors import SettingsInvalid
 from app.domain.finding import Finding, Verdict
+from app.domain.model import PoolName, pool_name
 from app.service.doctor import settings_faults
 
 _STYLES = {
@@ -23,6 +24,7 @@ _EXAMPLES = """\b
 Examples:
   ec2-orchestrator doctor
   ec2-orchestrator doctor > report.txt
+  ec2-orchestrator doctor --pool gpu
   ec2-orchestrator doctor --json | jq '.findings[] | select(.result != "ok")'
 """
 _COLUMN = max(len(verdict) for verdict in Verdict) + 2
@@ -36,19 +38,20 @@ def doctor_command(load: Load, inspect: Inspect) -> click.Command:
         short_help="Check that everything is set up so that nothing is lost.",
         epilog=_EXAMPLES,
     )
+    @click.option("--pool", metavar="POOL", help="Only this pool, and what is common to all.")
     @output.json_option
     @click.pass_context
-    def doctor(context: click.Context, *, as_json: bool) -> None:
+    def doctor(context: click.Context, *, pool: str | None, as_json: bool) -> None:
         """Check that everything is set up so that nothing is lost.
 
-        Looks at the settings, the database, the AWS credentials, the group, the permissions, and whether
-        instances can be reached. Each line says what was found and how to mend it. Nothing is changed in the
-        database or at AWS; the service may be running or not.
+        Looks at the settings and the database, and for each pool at the AWS credentials, the group, the
+        permissions, and whether instances can be reached. Each line says what was found and how to mend it.
+        Nothing is changed in the database or at AWS; the service may be running or not.
 
         Exits with 0 where nothing failed (warnings are no failure), otherwise with 1.
         """
         with output.refusals(), output.waiting("Looking at database, AWS and instances ..."):
-            findings = _examined(load, inspect)
+            findings = _examined(load, inspect, None if pool is None else pool_name(pool))
         if as_json:
             output.write_json(_as_json(findings))
         else:
@@ -58,12 +61,12 @@ def doctor_command(load: Load, inspect: Inspect) -> click.Command:
     return doctor
 
 
-def _examined(load: Load, inspect: Inspect) -> Sequence[Finding]:
+def _examined(load: Load, inspect: Inspect, pool: PoolName | None) -> Sequence[Finding]:
     try:
         settings = load()
     except SettingsInvalid as error:
         return settings_faults(error)
-    return inspect(settings).doctor.examine()
+    return inspect(settings).doctor.examine(pool)
 
 
 def _count(findings: Sequence[Finding]) -> Counter[Verdict]:
@@ -76,6 +79,7 @@ def _as_json(findings: Sequence[Finding]) -> dict[str, Any]:
         "findings": [
             {
                 "check": finding.check,
+                "pool": finding.pool,
                 "result": finding.verdict.value,
                 "detail": finding.detail,
                 "remedy": finding.remedy,
@@ -89,7 +93,13 @@ def _as_json(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _show(findings: Sequence[Finding]) -> None:
     screen = output.console()
+    several = len({finding.pool for finding in findings if finding.pool is not None}) > 1
+    last: PoolName | None = None
     for finding in findings:
+        if several and finding.pool != last:
+            screen.print()
+            output.write(screen, f"Pool {finding.pool}")
+        last = finding.pool
         verdict = Text(finding.verdict.value.ljust(_COLUMN), style=_STYLES[finding.verdict])
         output.write(screen, f"{finding.check}: {finding.detail}", lead=verdict)
         if finding.remedy:

@@ -9,15 +9,16 @@ from app.cli import output
 from app.cli.actions import Line, line
 from app.cli.sizing import in_words
 from app.cli.wiring import Inspect, Load
-from app.domain.model import InstanceState
-from app.settings import Settings
+from app.domain.model import DEFAULT_POOL, InstanceState, pool_name
 
 if TYPE_CHECKING:
     from app.service.preview import Preview
+    from app.settings import PoolSettings
 
 _EXAMPLES = """\b
 Examples:
   ec2-orchestrator plan
+  ec2-orchestrator plan --pool gpu
   ec2-orchestrator plan --json | jq .sizing
 """
 _INSTANCES = {name: name for name in ("found", "idle", "used", "booting", "terminating", "waiting")}
@@ -30,40 +31,42 @@ def plan_command(load: Load, inspect: Inspect) -> click.Command:
     @click.command(
         "plan", short_help="Show what the next pass would do, and why; changes nothing.", epilog=_EXAMPLES
     )
+    @click.option("--pool", metavar="POOL", default=DEFAULT_POOL, show_default=True, help="Of which pool.")
     @output.json_option
-    def plan(*, as_json: bool) -> None:
+    def plan(*, pool: str, as_json: bool) -> None:
         """Show what the next pass would do, and why.
 
         Looks at AWS and at the database as a pass of the service does, decides as it does, and stops there:
         nothing is changed. Where there is no database yet, the plan is that of a first start.
         """
         with output.refusals(), output.waiting("Looking at AWS ..."):
-            settings = load()
-            preview = inspect(settings).preview()
+            settings, name = load(), pool_name(pool)
+            preview = inspect(settings).preview(name)
+        config = settings.pools[name]
         if as_json:
-            output.write_json(_as_json(settings, preview))
+            output.write_json(_as_json(config, preview))
         else:
-            _show(settings, preview)
+            _show(config, preview)
 
     return plan
 
 
-def _as_json(settings: Settings, preview: "Preview") -> dict[str, Any]:
+def _as_json(config: "PoolSettings", preview: "Preview") -> dict[str, Any]:
     sizing = preview.todo.sizing
     return {
-        "pool": settings.pool,
-        "group": settings.asg_name,
-        "region": settings.aws_region,
-        "figures": _figures(settings, preview),
+        "pool": config.name,
+        "group": config.group,
+        "region": config.region,
+        "figures": _figures(preview),
         "sizing": {
             "allocated": sizing.allocated,
             "waiting": sizing.waiting,
-            "buffer": settings.buffer,
+            "buffer": preview.policy.buffer,
             "wanted": sizing.wanted,
             "current": sizing.current,
             "target": sizing.target,
             "limitedBy": sizing.limited_by,
-            "text": in_words(sizing, preview.seen.group, settings.buffer),
+            "text": in_words(sizing, preview.seen.group, preview.policy.buffer),
         },
         "actions": [
             {"action": told.name, "instances": told.instances, "project": told.project, "text": told.text}
@@ -73,11 +76,11 @@ def _as_json(settings: Settings, preview: "Preview") -> dict[str, Any]:
     }
 
 
-def _show(settings: Settings, preview: "Preview") -> None:
-    screen, figures = output.console(), _figures(settings, preview)
+def _show(config: "PoolSettings", preview: "Preview") -> None:
+    screen, figures = output.console(), _figures(preview)
     lines, notices = _lines(preview), preview.todo.notices
-    sizing = in_words(preview.todo.sizing, preview.seen.group, settings.buffer)
-    output.write(screen, f"Group {settings.asg_name} in {settings.aws_region}, pool {settings.pool}")
+    sizing = in_words(preview.todo.sizing, preview.seen.group, preview.policy.buffer)
+    output.write(screen, f"Group {config.group} in {config.region}, pool {config.name}")
     for row in (_INSTANCES, _GROUP):
         text = "   ".join(f"{label} {_figure(figures[key])}" for key, label in row.items())
         output.write(screen, text, lead="  ")
@@ -96,7 +99,7 @@ def _show(settings: Settings, preview: "Preview") -> None:
     output.write(screen, f"{summary.capitalize()} Nothing was changed.")
 
 
-def _figures(settings: Settings, preview: "Preview") -> dict[str, int | None]:
+def _figures(preview: "Preview") -> dict[str, int | None]:
     states = [instance.state for instance in preview.known.values()]
     group = preview.seen.group
     return {
@@ -109,7 +112,7 @@ def _figures(settings: Settings, preview: "Preview") -> dict[str, int | None]:
         "desired": group.desired,
         "minSize": group.min_size,
         "maxSize": group.max_size,
-        "buffer": settings.buffer,
+        "buffer": preview.policy.buffer,
     }
 
 

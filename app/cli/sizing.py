@@ -1,7 +1,5 @@
 """The arithmetic of desired capacity, in words."""
 
-from typing import assert_never
-
 from app.domain.model import Group, Limit
 from app.domain.sizing import Sizing
 
@@ -28,19 +26,15 @@ def in_words(sizing: Sizing, group: Group, buffer: int) -> str:
     return stays + (f"; yet {why}" if why else "")
 
 
+_KEEPS = {
+    Limit.CAPACITY: "AWS has no more instances of this type at the moment",
+    Limit.QUOTA: "an AWS quota of the account is used up",
+    Limit.CONFIGURATION: "AWS cannot launch as the group is set up",
+    Limit.AWS_ERRORS: "AWS does not tell enough to raise it safely",
+    Limit.PAUSED: "the pool is paused",
+    Limit.BOOT_FAILURES: "several instances in a row did not become ready",
+}
+
+
 def _limit(limit: Limit, group: Group) -> str:
-    match limit:
-        case Limit.MAX_SIZE:
-            return f"the group's max size is {group.max_size}"
-        case Limit.CAPACITY:
-            return "AWS has no more instances of this type at the moment"
-        case Limit.QUOTA:
-            return "an AWS quota of the account is used up"
-        case Limit.CONFIGURATION:
-            return "AWS cannot launch as the group is set up"
-        case Limit.AWS_ERRORS:
-            return "AWS does not tell enough to raise it safely"
-        case Limit.BOOT_FAILURES:
-            return "several instances in a row did not become ready"
-        case _:
-            assert_never(limit)
+    return f"the group's max size is {group.max_size}" if limit is Limit.MAX_SIZE else _KEEPS[limit]

@@ -23,7 +23,10 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def boots(seen: Observation, known: Known) -> tuple[SeenInstance, ...]:
-    """List the booting instances that AWS has in service: to be probed, and to be ready in time."""
+    """List the booting instances that AWS has in service: to be probed, and to be ready in time.
+
+    Not those that somebody holds for inspection: they are neither offered nor replaced.
+    """
     return tuple(
         look
         for look in seen.instances.values()
@@ -31,6 +34,7 @@ def boots(seen: Observation, known: Known) -> tuple[SeenInstance, ...]:
         and look.holder is None  # in use by its tags: neither offered nor replaced
         and look.id in known
         and known[look.id].state is InstanceState.BOOTING
+        and not known[look.id].held
     )
 
 
@@ -47,10 +51,15 @@ def conclude_boots(
 
     After several failures in a row of one launch template version, one instance at a time is replaced, ever
     more slowly: whatever hinders them will most likely hinder the next ones, and those that stay can be
-    looked at. Not so once instances are launched with another version, of which less is known to fail.
+    looked at. Not so once instances are launched with another version, of which less is known to fail. While
+    the pool is paused, none is.
     """
     found = [(known[look.id], look) for look in booting if look.id in known]
-    found = [(instance, look) for instance, look in found if instance.state is InstanceState.BOOTING]
+    found = [
+        (instance, look)
+        for instance, look in found
+        if instance.state is InstanceState.BOOTING and not instance.held
+    ]
     offered = frozenset(look.id for _, look in found if look.serviceable and look.id in ready)
     rows = {row.template: row for row in failures}
     for one in offered:
@@ -66,7 +75,11 @@ def conclude_boots(
         row = rows.get(instance.template, BootFailures(template=instance.template))
         if look.id in offered and look.address is not None:
             yield MarkIdle(look.id, address=look.address, port=look.port or policy.port)
-        elif unwatched(instance, look, policy) or not _overdue(instance, look, allowed(instance), now):
+        elif (
+            policy.paused
+            or unwatched(instance, look, policy)
+            or not _overdue(instance, look, allowed(instance), now)
+        ):
             continue
         elif now >= next_replacement(row, policy) or superseded(instance.template):
             reason = EndReason.UNHEALTHY if _was_ready(instance) else EndReason.BOOT_TIMEOUT
@@ -93,7 +106,9 @@ def _allowance(known: Known, policy: Policy) -> Callable[[Instance], timedelta]:
 
     Unless most of them stopped: then the fault is more likely ours, or the network's, and they have time.
     """
-    fallen = sum(_was_ready(one) and one.state is InstanceState.BOOTING for one in known.values())
+    fallen = sum(
+        _was_ready(one) and one.state is InstanceState.BOOTING and not one.held for one in known.values()
+    )
     idle = sum(one.state is InstanceState.IDLE for one in known.values())
     recovery = policy.boot_timeout if fallen > idle else min(policy.recovery, policy.boot_timeout)
     return lambda instance: recovery if _was_ready(instance) else policy.boot_timeout

@@ -4,11 +4,24 @@
     ├── InvalidInput                    the caller's words are off; nothing was changed
     │   ├── InvalidProjectId
     │   ├── InvalidInstanceId
+    │   ├── InvalidPoolName
+    │   ├── InvalidTokenName
+    │   ├── InvalidQuery
     │   └── InvalidBody
     ├── Unauthenticated
+    │   └── TooManyAttempts
     ├── Forbidden
     ├── PoolExhausted
-    ├── InstanceNotFound
+    ├── NotFound                        what is named does not exist
+    │   ├── InstanceNotFound
+    │   ├── AllocationNotFound
+    │   ├── PoolNotFound
+    │   └── TokenNotFound
+    ├── InTheWay                        it exists, and is not as the request needs it
+    │   ├── AllocatedElsewhere
+    │   ├── HoldTooLate
+    │   └── NameTaken
+    ├── VersionChanged
     ├── StartRefused                    the process must not run like this
     │   ├── SettingsInvalid
     │   └── RegistryUnusable
@@ -24,6 +37,7 @@
         ├── AlreadyTagged
         ├── GroupMissing
         ├── GroupChanged
+        ├── Paused
         ├── Denied
         ├── BadCredentials
         └── Unexpected
@@ -31,6 +45,7 @@
 Each class has a `code`, a slug that never changes; the first line of its docstring is its title.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -56,6 +71,11 @@ class InvalidInput(OrchestratorError):
 
     code = "invalid-input"
 
+    def __init__(self, message: str = "", *, faults: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message or "; ".join(f"{where}: {what}" if where else what for where, what in faults))
+        self.faults = faults
+        """Each place that is off, and what is wrong with it; none where the message says it all."""
+
 
 class InvalidProjectId(InvalidInput):
     """Not a project id."""
@@ -69,6 +89,24 @@ class InvalidInstanceId(InvalidInput):
     code = "invalid-instance-id"
 
 
+class InvalidPoolName(InvalidInput):
+    """Not a pool's name."""
+
+    code = "invalid-pool-name"
+
+
+class InvalidTokenName(InvalidInput):
+    """Not a token's name."""
+
+    code = "invalid-token-name"
+
+
+class InvalidQuery(InvalidInput):
+    """The query is not valid."""
+
+    code = "invalid-query"
+
+
 class InvalidBody(InvalidInput):
     """The request body is not valid."""
 
@@ -80,11 +118,30 @@ class Unauthenticated(OrchestratorError):
 
     code = "unauthenticated"
 
+    def __init__(self, message: str = "", *, token_sent: bool = False) -> None:
+        super().__init__(message)
+        self.token_sent = token_sent
+
+
+class TooManyAttempts(Unauthenticated):
+    """Too many requests without a valid token."""
+
+    code = "too-many-attempts"
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message, token_sent=True)
+        self.retry_after = retry_after
+
 
 class Forbidden(OrchestratorError):
     """This request is not allowed."""
 
     code = "forbidden"
+
+    def __init__(self, message: str = "", *, needed: str | None = None) -> None:
+        super().__init__(message)
+        self.needed = needed
+        """The role that would do; None where no role helps."""
 
 
 class PoolExhausted(OrchestratorError):
@@ -97,10 +154,64 @@ class PoolExhausted(OrchestratorError):
         self.retry_after = retry_after
 
 
-class InstanceNotFound(OrchestratorError):
-    """Not an instance of this pool."""
+class NotFound(OrchestratorError):
+    """There is no such thing."""
+
+    code = "not-found"
+
+
+class InstanceNotFound(NotFound):
+    """Not an instance of ours."""
 
     code = "instance-not-found"
+
+
+class AllocationNotFound(NotFound):
+    """The project holds no instance."""
+
+    code = "allocation-not-found"
+
+
+class PoolNotFound(NotFound):
+    """There is no such pool."""
+
+    code = "pool-not-found"
+
+
+class TokenNotFound(NotFound):
+    """There is no such token."""
+
+    code = "token-not-found"
+
+
+class InTheWay(OrchestratorError):
+    """The request does not fit what is there."""
+
+    code = "conflict"
+
+
+class AllocatedElsewhere(InTheWay):
+    """The project holds an instance of another pool."""
+
+    code = "allocated-elsewhere"
+
+
+class HoldTooLate(InTheWay):
+    """The instance is ending and cannot be held any more."""
+
+    code = "hold-too-late"
+
+
+class NameTaken(InTheWay):
+    """There is a token of this name."""
+
+    code = "name-taken"
+
+
+class VersionChanged(OrchestratorError):
+    """Somebody else changed it first."""
+
+    code = "version-changed"
 
 
 class StartRefused(OrchestratorError):
@@ -191,6 +302,12 @@ class GroupChanged(CloudError):
     """The Auto Scaling group is not the one that the database belongs to."""
 
     code = "aws-group-changed"
+
+
+class Paused(CloudError):
+    """The pool is paused: nothing is changed at AWS."""
+
+    code = "paused"
 
 
 class Denied(CloudError):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.domain.model import PoolName
+
 
 class Verdict(StrEnum):
     """How a check of the set-up ended."""
@@ -27,3 +29,5 @@ class Finding:
     """What was found, in a sentence."""
     remedy: str = ""
     """How to mend it, in a sentence or as a command; empty where nothing needs mending."""
+    pool: PoolName | None = None
+    """The pool it is about; None where it is about them all."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
-from app.domain.errors import InvalidInstanceId, InvalidProjectId
+from app.domain.errors import InvalidInstanceId, InvalidPoolName, InvalidProjectId
 
 InstanceId = NewType("InstanceId", str)
 ProjectId = NewType("ProjectId", str)
@@ -32,6 +32,7 @@ RESERVED_NAMES = frozenset(
 )
 """Words that are, or will be, pages of the service itself: never a project."""
 
+_POOL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PROJECT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
@@ -52,6 +53,15 @@ def instance_id(text: str) -> InstanceId:
     if not _INSTANCE_ID.fullmatch(text):
         raise InvalidInstanceId("An instance id looks like i-0123456789abcdef0.")
     return InstanceId(text)
+
+
+def pool_name(text: str) -> PoolName:
+    """Take `text` as the name of a pool, or raise InvalidPoolName, which says why not."""
+    if not _POOL_NAME.fullmatch(text):
+        raise InvalidPoolName(
+            "A pool's name is 1 to 63 of a-z, 0-9, '_' and '-', and starts with a letter or a digit."
+        )
+    return PoolName(text)
 
 
 class InstanceState(StrEnum):
@@ -100,6 +110,10 @@ class EndReason(StrEnum):
 
     DESTROYED = "destroyed"
     """Somebody asked us to end this instance."""
+    RELEASED = "released"
+    """Its project was released."""
+    EXPIRED = "expired"
+    """Its allocation's time was over."""
     BOOT_TIMEOUT = "boot-timeout"
     """It did not become ready in time, so we replace it."""
     UNHEALTHY = "unhealthy"
@@ -122,6 +136,17 @@ class EndReason(StrEnum):
         instance that it found to be going is not called for while it goes.
         """
         return self not in {EndReason.LEFT, EndReason.VANISHED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Somebody wants to look at an instance: it is neither handed out nor ended by us meanwhile."""
+
+    since: datetime
+    by: str
+    until: datetime | None = None
+    """When it ends by itself; None: when somebody ends it."""
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +176,16 @@ class Instance:
     project: ProjectId | None = None
     """Who holds it, or held it last. None for an allocated one: used by its tags, nobody knows by whom."""
     allocated_at: datetime | None = None
+    expires_at: datetime | None = None
+    """When the allocation ends unless it is renewed; None: when somebody ends it."""
     tagged: bool = False
     """Whether the allocation is written on the instance in AWS."""
+    hold: Hold | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody holds it for inspection."""
+        return self.hold is not None
 
 
 Known = Mapping[InstanceId, Instance]
@@ -169,6 +202,10 @@ class Allocation:
     address: str
     port: int
     allocated_at: datetime
+    expires_at: datetime | None = None
+    """When it ends unless it is renewed; None: when somebody ends it."""
+    state: InstanceState = InstanceState.ALLOCATED
+    """Its instance's: terminating once it is released."""
 
     @property
     def url(self) -> str:
@@ -308,6 +345,8 @@ class Policy:
     pool: PoolName = DEFAULT_POOL
     buffer: int = 5
     """Idle instances to keep ready."""
+    paused: bool = False
+    """Nothing is changed at AWS, and nothing decided that would be; claims and releases go on."""
     port: int = 8080
     boot_timeout: timedelta = timedelta(seconds=300)
     absence_grace: timedelta = timedelta(seconds=10)
@@ -339,6 +378,8 @@ class Limit(StrEnum):
     """AWS cannot launch as the group is set up; desired capacity is not raised any further."""
     AWS_ERRORS = "aws-errors"
     """AWS could not be looked at, or refused to raise desired capacity; `warnings` says how."""
+    PAUSED = "paused"
+    """An operator paused the pool: nothing is changed at AWS until it is resumed."""
     BOOT_FAILURES = "boot-failures"
     """Several instances in a row did not become ready; they are replaced one at a time, ever more slowly."""
 

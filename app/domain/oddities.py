@@ -142,8 +142,8 @@ def _oddity(  # noqa: PLR0911 - a table of cases
     if now - instance.state_since < policy.boot_timeout:
         return None
     if instance.state is InstanceState.TERMINATING:
-        return "termination-stuck" if not look.leaving else None
-    if instance.state is not InstanceState.BOOTING:
+        return "termination-stuck" if not (look.leaving or instance.held) else None
+    if instance.state is not InstanceState.BOOTING or instance.held:
         return None
     if look.lifecycle is Lifecycle.PENDING:
         return "launch-slow"

@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 
 from app.domain.actions import (
     Action,
+    Change,
     Discover,
+    EndHold,
+    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -65,7 +68,8 @@ def plan(
 
     `known` has the living, and of the terminated those that AWS still lists as members. `assured` says that
     this is surely the group we know. Where it is not, a look that misses half of all is refused as a whole:
-    nothing that it shows is taken in, and nothing is written.
+    nothing that it shows is taken in, and nothing is written. Of a paused pool the registry is kept up to
+    date, and nothing is changed at AWS.
     """
     sizing = size(seen, known, waiting, policy, setbacks, now)
     doubtful = mass_absence(seen, known)
@@ -73,13 +77,19 @@ def plan(
         return Plan(
             actions=(), sizing=sizing.refused(), notices=(absurdity(doubtful, refused=True),), refused=True
         )
+    changes: tuple[Change, ...] = ()
+    if not policy.paused:
+        changes = (
+            *protect(seen, known),
+            *finish_terminations(seen, known, policy, now),
+            *tag_allocations(seen, known),
+        )
     return Plan(
         actions=(
             *resize(sizing),  # before all that is many: a top-up must not wait, nor its figures grow old
             *track(seen, known, doubtful, policy, now),
-            *protect(seen, known),
-            *finish_terminations(seen, known, policy, now),
-            *tag_allocations(seen, known),
+            *end_holds(known, now),
+            *changes,
         ),
         sizing=sizing,
         notices=(
@@ -113,7 +123,14 @@ def track(
             if instance.missing_since is not None:
                 yield MarkMissing(instance.id, since=None)
             if instance.id not in adopted:
-                yield from _follow(instance, found, now, complete=seen.complete)
+                yield from _follow(instance, found, policy, now, complete=seen.complete)
+
+
+def end_holds(known: Known, now: datetime) -> Iterator[EndHold]:
+    """End the holds whose time is over."""
+    for instance in known.values():
+        if instance.hold is not None and instance.hold.until is not None and instance.hold.until <= now:
+            yield EndHold(instance.id)
 
 
 def protect(seen: Observation, known: Known) -> Iterator[Protect]:
@@ -126,10 +143,13 @@ def protect(seen: Observation, known: Known) -> Iterator[Protect]:
 def finish_terminations(
     seen: Observation, known: Known, policy: Policy, now: datetime
 ) -> Iterator[Terminate]:
-    """Repeat our decision to AWS until AWS is seen to agree; an unanswered call is given time first."""
+    """Repeat our decision to AWS until AWS is seen to agree; an unanswered call is given time first.
+
+    What somebody holds is left alone, and so is what was, until the next look.
+    """
     for instance in known.values():
         look = seen.instances.get(instance.id)
-        if instance.state is not InstanceState.TERMINATING or look is None:
+        if instance.state is not InstanceState.TERMINATING or look is None or instance.held:
             continue
         if instance.end_reason is None or not instance.end_reason.ours or look.leaving or not look.member:
             continue
@@ -154,7 +174,9 @@ def tag_allocations(seen: Observation, known: Known) -> Iterator[TagAllocation]:
             yield TagAllocation(instance.id, instance.project, instance.allocated_at)
 
 
-def _follow(instance: Instance, look: SeenInstance, now: datetime, *, complete: bool) -> Iterator[Action]:
+def _follow(
+    instance: Instance, look: SeenInstance, policy: Policy, now: datetime, *, complete: bool
+) -> Iterator[Action]:
     """Decide on a known instance that AWS lists."""
     state = instance.state
     if look.power is Power.TERMINATED:
@@ -167,6 +189,8 @@ def _follow(instance: Instance, look: SeenInstance, now: datetime, *, complete: 
         in_service = look.lifecycle is Lifecycle.IN_SERVICE
         if in_service != (instance.in_service_since is not None):
             yield MarkInService(instance.id, since=now if in_service else None)
+    elif state is InstanceState.ALLOCATED and not policy.paused and _is_over(instance, now):
+        yield Expire(instance.id)
     elif state is InstanceState.IDLE and complete and not _still_fit(instance, look):
         yield Withdraw(instance.id, reason="AWS does not show it in service and running at its address")
 
@@ -186,11 +210,17 @@ def _absent(instance: Instance, grace: timedelta, now: datetime) -> Iterator[Act
         )
 
 
+def _is_over(instance: Instance, now: datetime) -> bool:
+    """Whether its allocation has had its time; that of one that is held goes on."""
+    return instance.expires_at is not None and instance.expires_at <= now and not instance.held
+
+
 def _still_fit(instance: Instance, look: SeenInstance) -> bool:
     return look.serviceable and look.address == instance.address
 
 
 def _wants_protection(look: SeenInstance, instance: Instance | None) -> bool:
     """Whether a member that AWS would let us protect is not; one that we end needs it no longer."""
-    ours = instance is None or instance.state not in {InstanceState.TERMINATING, InstanceState.TERMINATED}
-    return ours and look.lifecycle is Lifecycle.IN_SERVICE and not look.protected
+    ending = {InstanceState.TERMINATING, InstanceState.TERMINATED}
+    wanted = instance is None or instance.held or instance.state not in ending
+    return wanted and look.lifecycle is Lifecycle.IN_SERVICE and not look.protected

@@ -27,7 +27,7 @@ class Sizing:
     """The arithmetic of one pass: where desired capacity is, where it should be, and what keeps it."""
 
     allocated: int
-    """Members that a project holds, or that will never be handed out again."""
+    """Members that a project holds, or that will not be handed out: lost ones, and those on hold."""
     waiting: int
     current: int
     wanted: int
@@ -65,6 +65,8 @@ def size(  # noqa: PLR0917 - the arguments of a plan
         # Blind to desired we might lower it, and the group would then choose a victim: perhaps one in use,
         # or one that this look missed.
         limited_by, target = Limit.AWS_ERRORS, current
+    if policy.paused:
+        limited_by, target = Limit.PAUSED, current
     return Sizing(
         allocated=allocated,
         waiting=waiting,
@@ -116,15 +118,17 @@ def _taken(look: SeenInstance, known: Known) -> bool:
     instance = known.get(look.id)
     if instance is None:
         return False
-    return instance.state is InstanceState.TERMINATED or (
-        instance.state is InstanceState.ALLOCATED and not _used_by_nobody_known(instance)
+    return (
+        instance.held
+        or instance.state is InstanceState.TERMINATED
+        or (instance.state is InstanceState.ALLOCATED and not _used_by_nobody_known(instance))
     )
 
 
 def _abandoned(known: Known, policy: Policy, now: datetime) -> bool:
     """Whether instances take places that never get ready, and that we must not end."""
     return any(
-        unwatched(one, None, policy) and now - one.state_since >= policy.boot_timeout
+        unwatched(one, None, policy) and not one.held and now - one.state_since >= policy.boot_timeout
         for one in known.values()
     )
 
@@ -134,7 +138,8 @@ def _used_by_nobody_known(instance: Instance) -> bool:
 
 
 def _idle(known: Known) -> int:
-    return sum(instance.state is InstanceState.IDLE for instance in known.values())
+    """Count what can be handed out."""
+    return sum(instance.state is InstanceState.IDLE and not instance.held for instance in known.values())
 
 
 def _all_protected(members: Iterable[SeenInstance]) -> bool:

@@ -1,5 +1,6 @@
 """When passes run, and what runs beside them: the only APScheduler of the service."""
 
-from app.poller.poller import Jobs, Poller
+from app.poller.poller import Poller
+from app.poller.rounds import Jobs, NewJobs
 
-__all__ = ["Jobs", "Poller"]
+__all__ = ["Jobs", "NewJobs", "Poller"]

@@ -1,7 +1,7 @@
 """How word gets from a replica that did something to the one that leads: NOTIFY, or a look."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Event, Lock, Thread
@@ -11,6 +11,8 @@ import psycopg
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+
+from app.domain.model import PoolName
 
 CHANNEL = "ec2_orchestrator"
 
@@ -27,31 +29,30 @@ AGAIN = 1.0
 log = structlog.get_logger()
 
 
+Look = Callable[[], frozenset[PoolName]]
+"""Names the pools of which the registry shows news since the last call; may raise RegistryUnavailable."""
+
+
 class QuietBell:
     """The Bell port by looking: each change leaves a line in the audit trail, so ringing needs nothing."""
 
-    def __init__(
-        self, newest_event: Callable[[], int], *, monotonic: Callable[[], float], every: float = 0.0
-    ) -> None:
+    def __init__(self, look: Look, *, monotonic: Callable[[], float], every: float = 0.0) -> None:
         """Look at most once in so many seconds; `monotonic` returns seconds that never jump."""
-        self._newest_event = newest_event
+        self._look = look
         self._monotonic = monotonic
         self._every = every
         self._next_at = monotonic()
-        self._seen = 0
 
-    def ring(self) -> None:
+    def ring(self, pool: PoolName | None = None) -> None:
         """See Bell.ring."""
 
-    def rang(self) -> bool:
+    def rang(self) -> frozenset[PoolName]:
         """See Bell.rang."""
         now = self._monotonic()
         if now < self._next_at:
-            return False
+            return frozenset()
         self._next_at = now + self._every
-        newest = self._newest_event()
-        news, self._seen = newest != self._seen, newest  # smaller in a database that was restored
-        return news
+        return self._look()
 
     def close(self) -> None:
         """Nothing is open."""
@@ -61,35 +62,38 @@ class PostgresBell:
     """The Bell port by LISTEN and NOTIFY, on a connection of its own, in a thread of its own.
 
     NOTIFY is not part of the claim: transactions that notify queue at their commit, all of them, for one lock
-    of the database (see PostgreSQL's async.c). The thread sends one for all that rang meanwhile. What is lost
-    with a connection, or with a process between its commit and its NOTIFY, a look once a second makes up for.
+    of the database (see PostgreSQL's async.c). The thread sends one for all that rang meanwhile, with the
+    names of their pools, or none where all are meant. What is lost with a connection, or with a process
+    between its commit and its NOTIFY, a look once a second makes up for.
     """
 
-    def __init__(self, engine: Engine, look: QuietBell) -> None:
+    def __init__(self, engine: Engine, look: QuietBell, pools: Collection[PoolName]) -> None:
         self._engine = engine
         self._look = look
+        self._pools = frozenset(pools)
         self._lock = Lock()
         self._thread: Thread | None = None
-        self._wish = Event()
-        self._word = Event()
+        self._wishes: set[PoolName] = set()
+        self._word: set[PoolName] = set()
         self._over = Event()
         self._inside, self._outside = socket.socketpair()
         self._inside.setblocking(False)
 
-    def ring(self) -> None:
+    def ring(self, pool: PoolName | None = None) -> None:
         """See Bell.ring."""
         self._start()
-        if not self._wish.is_set():
-            self._wish.set()
+        with self._lock:
+            awake = bool(self._wishes)
+            self._wishes |= self._pools if pool is None else {pool}
+        if not awake:
             self._poke()
 
-    def rang(self) -> bool:
+    def rang(self) -> frozenset[PoolName]:
         """See Bell.rang."""
         self._start()
-        if self._word.is_set():
-            self._word.clear()
-            return True
-        return self._look.rang()
+        with self._lock:
+            word, self._word = self._word, set()
+        return frozenset(word) or self._look.rang()
 
     def close(self) -> None:
         """Stop listening. What rang a moment ago may get lost: the look makes up for it."""
@@ -119,7 +123,7 @@ class PostgresBell:
                     either.register(connection, EVENT_READ)
                     either.register(self._inside, EVENT_READ)
                     connection.execute(f"LISTEN {CHANNEL}")
-                    self._word.set()  # what was sent before is lost
+                    self._hear(self._pools)  # what was sent before is lost
                     silent = False
                     while not self._over.is_set():
                         self._serve(connection, either)
@@ -145,20 +149,27 @@ class PostgresBell:
         ready = either.select(QUIET)
         with suppress(BlockingIOError):
             self._inside.recv(1024)
-        if self._wish.is_set():
-            self._wish.clear()
-            connection.execute(f"NOTIFY {CHANNEL}")
+        with self._lock:
+            wishes, self._wishes = self._wishes, set()
+        if wishes:
+            # Of all, no names: a replica with other settings may have other pools.
+            names = " ".join(sorted(wishes)) if wishes < self._pools else ""
+            connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, names))
             self._over.wait(GAP)
         elif not ready:
             connection.execute("SELECT 1")
-        if any(True for _ in connection.notifies(timeout=0)):
-            self._word.set()
+        for word in connection.notifies(timeout=0):
+            self._hear(self._pools.intersection(word.payload.split()) if word.payload else self._pools)
+
+    def _hear(self, pools: frozenset[PoolName]) -> None:
+        with self._lock:
+            self._word |= pools
 
 
 def bell_of(
-    engine: Engine, newest_event: Callable[[], int], monotonic: Callable[[], float]
+    engine: Engine, look: Look, pools: Collection[PoolName], monotonic: Callable[[], float]
 ) -> QuietBell | PostgresBell:
     """Choose the bell that fits the database."""
     if engine.dialect.name == "postgresql":
-        return PostgresBell(engine, QuietBell(newest_event, monotonic=monotonic, every=LOOK))
-    return QuietBell(newest_event, monotonic=monotonic)
+        return PostgresBell(engine, QuietBell(look, monotonic=monotonic, every=LOOK), pools)
+    return QuietBell(look, monotonic=monotonic)

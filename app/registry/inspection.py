@@ -2,31 +2,42 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from sqlalchemy import Engine, NullPool, QueuePool, create_engine
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain.errors import RegistryUnusable
 from app.domain.finding import Finding, Verdict
 from app.domain.model import PoolName
+from app.registry.census import living
 from app.registry.database import file_of, open_database, parsed, reason
-from app.registry.ownership import Owner, check, dispute, owner_of
+from app.registry.ownership import Owner, check, dispute, namesake, owner_of, renamed
 from app.registry.postgresql import LIMITS, postgresql
 from app.registry.versions import outdated, revision, revisions, try_to_write
 
 
 @contextmanager
-def open_read_only(url: str, pool: PoolName, *, group: str, region: str) -> Iterator[Engine]:
+def open_read_only(url: str, pool: PoolName, wanted: Owner) -> Iterator[Engine]:
     """Lend the database for reading alone; where there is none yet, an empty one in its place.
 
-    Raises RegistryUnusable where this version cannot read its schema, or where it belongs to another group.
+    Raises RegistryUnusable where this version cannot read its schema, or the pool belongs to another group.
     """
+    with open_any(url) as engine:
+        with _told(parsed(url).render_as_string(hide_password=True)), engine.begin() as connection:
+            owner = owner_of(connection, pool)
+        check(pool, owner, wanted)
+        yield engine
+
+
+@contextmanager
+def open_any(url: str) -> Iterator[Engine]:
+    """As `open_read_only`, for what is not about a pool."""
     with _look(url) as (engine, name):
         if engine is None:
             with TemporaryDirectory(prefix="ec2-orchestrator-") as folder:
@@ -35,27 +46,31 @@ def open_read_only(url: str, pool: PoolName, *, group: str, region: str) -> Iter
                 empty.dispose()
             return
         with _told(name), engine.begin() as connection:
-            schema, owner = revision(connection, name), owner_of(connection, pool)
+            schema = revision(connection, name)
         if outdated(schema):
             raise RegistryUnusable(
                 f"The database {name} has the schema {schema} of an older version: start the service, which "
                 "brings it up to date."
             )
-        check(owner, Owner(group, region))
         yield engine
 
 
-def examine_database(url: str, pool: PoolName, *, group: str, region: str) -> list[Finding]:
-    """Tell whether the service can start with this database and keep its promises. Never raises."""
+def examine_database(url: str, owners: Mapping[PoolName, Owner]) -> list[Finding]:
+    """Tell whether the service can start with this database and keep its promises. Never raises.
+
+    `owners` has every pool that the settings name.
+    """
     try:
         with _look(url) as (engine, name):
             if engine is None:
                 return [_room(parsed(url), name)]
             with _told(name), engine.begin() as connection:  # open until the end: see _look
+                found = revision(connection, name)
                 return [
-                    _schema(name, revision(connection, name)),
+                    _schema(name, found),
                     _writing(parsed(url)),
-                    _ownership(owner_of(connection, pool), Owner(group, region)),
+                    *(() if outdated(found) else _orphans(connection, owners)),
+                    *(_ownership(connection, pool, wanted) for pool, wanted in owners.items()),
                 ]
     except RegistryUnusable as error:
         return [_failure("database", error.detail)]
@@ -149,18 +164,43 @@ def _writing(where: URL) -> Finding:
     return _ok("database writes", "It can be written to.")
 
 
-def _ownership(owner: Owner | None, wanted: Owner) -> Finding:
-    check = "database group"
+def _orphans(tx: Connection, owners: Mapping[PoolName, Owner]) -> Iterator[Finding]:
+    """Tell of pools that still have instances, and that nobody looks after."""
+    for pool, count in sorted(living(tx).items()):
+        if pool not in owners:
+            yield Finding(
+                check="database pools",
+                verdict=Verdict.WARNING,
+                detail=f"The settings name no pool '{pool}', and it still has {sum(count.states.values())} "
+                "instances, which nobody looks after.",
+                remedy="Put it back, with buffer = 0, end its instances, and take it out again.",
+            )
+
+
+def _ownership(tx: Connection, pool: PoolName, wanted: Owner) -> Finding:
+    check, owner = "database group", owner_of(tx, pool)
+    before = namesake(tx, pool, wanted) if owner is None else None
+    if before is not None:
+        return Finding(
+            check=check,
+            verdict=Verdict.FAILURE,
+            detail=f"{renamed(before, pool, wanted)}.",
+            remedy="Give it that name again.",
+            pool=pool,
+        )
     if owner is None:
-        return _ok(check, f"It belongs to no group yet: the first start ties it to {wanted}.")
+        told = f"It belongs to no group yet: the first start ties it to {wanted}."
+        return Finding(check=check, verdict=Verdict.OK, detail=told, pool=pool)
     if owner == wanted:
-        return _ok(check, f"It belongs to {wanted}, as the settings say.")
+        told = f"It belongs to {wanted}, as the settings say."
+        return Finding(check=check, verdict=Verdict.OK, detail=told, pool=pool)
     return Finding(
         check=check,
         verdict=Verdict.FAILURE,
-        detail=f"{dispute(owner, wanted)}.",
-        remedy="Correct ORCHESTRATOR_ASG_NAME and AWS_REGION, or name another database in "
-        "ORCHESTRATOR_DATABASE_URL.",
+        detail=f"{dispute(pool, owner, wanted)}.",
+        remedy="Correct the pool's group and region (ORCHESTRATOR_ASG_NAME and AWS_REGION, or the file with "
+        "the pools), or name another database in ORCHESTRATOR_DATABASE_URL.",
+        pool=pool,
     )
 
 

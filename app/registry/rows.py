@@ -10,6 +10,7 @@ from app.domain.model import (
     Allocation,
     EndReason,
     Group,
+    Hold,
     Instance,
     InstanceState,
     Limit,
@@ -44,6 +45,7 @@ def allocation(row: Row[*tuple[Any, ...]]) -> Allocation:
         address=row.address,
         port=row.port,
         allocated_at=row.allocated_at,
+        expires_at=row.expires_at,
     )
 
 
@@ -66,8 +68,16 @@ def instance(row: Row[*tuple[Any, ...]]) -> Instance:
         template=row.template,
         project=row.project,
         allocated_at=row.allocated_at,
+        expires_at=row.expires_at,
         tagged=bool(row.tagged),
+        hold=_hold(row),
     )
+
+
+def _hold(row: Row[*tuple[Any, ...]]) -> Hold | None:
+    if row.held_at is None:
+        return None
+    return Hold(since=row.held_at, by=row.held_by, until=row.held_until, reason=row.hold_reason)
 
 
 def event(row: Row[*tuple[Any, ...]]) -> Event:

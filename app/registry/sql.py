@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 
-from app.domain.errors import InstanceNotFound, PoolExhausted, RegistryUnavailable, RegistryUnusable
+from sqlalchemy import Connection
+
+from app.domain.errors import PoolExhausted
 from app.domain.events import Event, EventKind
 from app.domain.model import (
     NOT_TERMINATED,
+    Allocation,
     EndReason,
     Instance,
     InstanceId,
@@ -19,9 +21,8 @@ from app.domain.model import (
 )
 from app.domain.setbacks import BootFailures
 from app.ports import Claimed, Unproved
-from app.registry import ownership, rows, statements, steps
+from app.registry import endings, holds, rows, statements, steps
 from app.registry.errors import Conflict
-from app.registry.ownership import Owner
 from app.registry.steps import POLLER
 from app.registry.transactions import Transactions
 
@@ -38,34 +39,11 @@ class SqlRegistry:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self._exclusively, self._looking = transactions.exclusively, transactions.looking
-        # Where writers run side by side, claims of one project queue: the loser of their race would otherwise
-        # hold a second instance for a moment, and the pool could look exhausted to a third claim.
         self._locks_rows = transactions.lock_rows
 
     def close(self) -> None:
         """Close every connection."""
         self._transactions.close()
-
-    def belong_to(self, pool: PoolName, *, group: str, region: str, patient: bool = False) -> None:
-        """Tie a pool to its group at the first start; raise RegistryUnusable where it is tied to another.
-
-        Where the database does not answer, the `patient` go on, and it is done before anything else once it
-        does; for the others that, too, is RegistryUnusable.
-        """
-        tie = partial(self._tie, pool, Owner(group, region))
-        try:
-            tie()
-        except RegistryUnavailable as error:
-            if not patient:
-                raise RegistryUnusable(error.detail) from error
-            self._transactions.owe(tie)
-
-    def _tie(self, pool: PoolName, owner: Owner) -> None:
-        def once() -> None:
-            with self._exclusively(before_all=True) as tx:
-                ownership.tie(tx, pool, owner)
-
-        _again(once)
 
     # Claims and releases
 
@@ -78,12 +56,12 @@ class SqlRegistry:
         now: datetime,
         ready_since: datetime | None = None,
         last_try: bool = True,
+        expires_at: datetime | None = None,
     ) -> Claimed:
         """See Registry.claim."""
         try:
             with self._exclusively() as tx:
-                if self._locks_rows:
-                    tx.execute(statements.queue_project, {"project": project})
+                self._queue(tx, project)
                 held = steps.held_by(tx, project)
                 if held is not None:
                     return Claimed(held, created=False)
@@ -93,6 +71,7 @@ class SqlRegistry:
                     project,
                     ready_since=ready_since,
                     patient=self._locks_rows,
+                    expires_at=expires_at,
                     actor=actor,
                     now=now,
                 )
@@ -118,15 +97,54 @@ class SqlRegistry:
     def destroy(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
         """See Registry.destroy."""
         with self._exclusively() as tx:
-            tx.execute(statements.lock_instance, {"instance": instance})
-            row = tx.execute(statements.one_instance, {"instance": instance}).one_or_none()
-            if row is None or row.state == InstanceState.TERMINATED.value:
-                raise InstanceNotFound(f"{instance} is not an instance of ours.")
-            if row.state != InstanceState.TERMINATING.value:
-                move = (InstanceState(row.state), InstanceState.TERMINATING)
-                steps.end(tx, instance, move, EndReason.DESTROYED, actor=actor, now=now)
-                row = tx.execute(statements.one_instance, {"instance": instance}).one()
-        return rows.instance(row)
+            return endings.destroy(tx, instance, actor=actor, now=now)
+
+    def release(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+        """See Registry.release."""
+        with self._exclusively() as tx:
+            self._queue(tx, project)
+            return endings.release(tx, project, actor=actor, now=now)
+
+    def renew(
+        self, project: ProjectId, expires_at: datetime | None, *, actor: str, now: datetime
+    ) -> Allocation:
+        """See Registry.renew."""
+        with self._exclusively() as tx:
+            self._queue(tx, project)
+            return endings.renew(tx, project, expires_at, actor=actor, now=now)
+
+    def expire(self, instance: InstanceId, *, now: datetime) -> bool:
+        """See Registry.expire."""
+        with self._exclusively() as tx:
+            return endings.expire(tx, instance, now=now)
+
+    def _queue(self, tx: Connection, project: ProjectId) -> None:
+        """Have what concerns one project happen one after the other, also before it holds a row to lock.
+
+        Its claims: the loser of their race would otherwise hold a second instance for a moment, and the pool
+        could look exhausted to a third claim.
+        """
+        if self._locks_rows:
+            tx.execute(statements.queue_project, {"project": project})
+
+    # Holds
+
+    def hold(
+        self, instance: InstanceId, *, until: datetime | None, reason: str | None, actor: str, now: datetime
+    ) -> Instance:
+        """See Registry.hold."""
+        with self._exclusively() as tx:
+            return holds.hold(tx, instance, until=until, reason=reason, actor=actor, now=now)
+
+    def unhold(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+        """See Registry.unhold."""
+        with self._exclusively() as tx:
+            return holds.unhold(tx, instance, actor=actor, now=now)
+
+    def end_hold(self, instance: InstanceId, *, now: datetime) -> bool:
+        """See Registry.end_hold."""
+        with self._exclusively() as tx:
+            return holds.end_hold(tx, instance, now=now)
 
     # What a pass learns and decides
 
@@ -188,7 +206,8 @@ class SqlRegistry:
         with self._exclusively() as tx:
             before = steps.one(tx, instance)
             offer = {"address": address, "port": port, "ready_at": now}
-            pool = steps.move(tx, instance, InstanceState.BOOTING, InstanceState.IDLE, now, **offer)
+            booting, idle = InstanceState.BOOTING, InstanceState.IDLE
+            pool = steps.move(tx, instance, booting, idle, now, unless_held=True, **offer)
             if pool is not None:
                 if before is not None and before.address is None:  # one that came back proves nothing new
                     steps.boot_succeeded(tx, before)
@@ -238,7 +257,8 @@ class SqlRegistry:
         """See Registry.end."""
         with self._exclusively() as tx:
             before = steps.one(tx, instance)
-            pool = steps.end(tx, instance, (expect, to), reason, actor=POLLER, now=now)
+            ours = to is InstanceState.TERMINATING and reason.ours
+            pool = steps.end(tx, instance, (expect, to), reason, actor=POLLER, now=now, unless_held=ours)
             if pool is not None and before is not None and _did_not_get_ready(before, reason):
                 steps.boot_failed(tx, before, now)
         return pool is not None
@@ -248,10 +268,11 @@ class SqlRegistry:
         with self._looking() as tx:
             return [rows.boot_failures(row) for row in tx.execute(statements.failures_in, {"of_pool": pool})]
 
-    def note_terminate_call(self, instance: InstanceId, at: datetime) -> None:
+    def note_terminate_call(self, instance: InstanceId, at: datetime) -> bool:
         """See Registry.note_terminate_call."""
         with self._exclusively() as tx:
-            tx.execute(statements.note_terminate_call, {"instance": instance, "called_at": at})
+            noted = tx.execute(statements.note_terminate_call, {"instance": instance, "called_at": at})
+            return noted.rowcount > 0
 
     def forget_terminate_call(self, instance: InstanceId, at: datetime) -> None:
         """See Registry.forget_terminate_call."""

@@ -11,24 +11,28 @@ _held_columns = (
     allocations.c.pool,
     allocations.c.instance_id,
     allocations.c.allocated_at,
+    allocations.c.expires_at,
     instances.c.address,
     instances.c.port,
 )
 
-held_by = (
+live_allocations = (
     select(*_held_columns)
     .join(instances, instances.c.id == allocations.c.instance_id)
-    .where(allocations.c.project == bindparam("project"), allocations.c.ended_at.is_(None))
+    .where(allocations.c.ended_at.is_(None))
 )
+held_by = live_allocations.where(allocations.c.project == bindparam("project"))
 """The live allocation of a project."""
 
 queue_project = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("project"), 0)))
 """Waits for other claims of the same project to end (PostgreSQL)."""
 
-_idle = select(instances.c.id).where(
-    instances.c.pool == bindparam("of_pool"), instances.c.state == InstanceState.IDLE.value
-)
+_unheld = instances.c.held_at.is_(None)
 
+_idle = select(instances.c.id).where(
+    instances.c.pool == bindparam("of_pool"), instances.c.state == InstanceState.IDLE.value, _unheld
+)
+"""What may be handed out."""
 
 _found_ready = instances.c.ready_at >= bindparam("ready_since")
 
@@ -55,7 +59,7 @@ any_idle_of_the_ready = select(exists(_idle.where(_found_ready)))
 
 doubtful_idle = (
     select(instances.c.id, instances.c.address, instances.c.port)
-    .where(instances.c.pool == bindparam("pool"), instances.c.state == InstanceState.IDLE.value)
+    .where(instances.c.pool == bindparam("pool"), instances.c.state == InstanceState.IDLE.value, _unheld)
     .order_by(instances.c.ready_at.is_(None), instances.c.state_since, instances.c.id)
     .limit(bindparam("count"))
 )
@@ -82,6 +86,11 @@ end_allocation = (
     .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
     .returning(allocations.c.project)
 )
+renew = (
+    update(allocations)
+    .where(allocations.c.instance_id == bindparam("instance"), allocations.c.ended_at.is_(None))
+    .values(expires_at=bindparam("until"))
+)
 mark_tagged = (
     update(allocations)
     .where(
@@ -107,18 +116,22 @@ count_waiting = (
     .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"), ~_holds_one)
 )
 
-_instances = select(
-    instances, allocations.c.project, allocations.c.allocated_at, allocations.c.tagged
+every_instance = select(
+    instances,
+    allocations.c.project,
+    allocations.c.allocated_at,
+    allocations.c.expires_at,
+    allocations.c.tagged,
 ).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
 # The states by name: "not terminated" would read every instance that ever lived.
-instances_in = _instances.where(
+instances_in = every_instance.where(
     instances.c.pool == bindparam("pool"), instances.c.state.in_(bindparam("states", expanding=True))
 )
-terminated_instances = _instances.where(
+terminated_instances = every_instance.where(
     instances.c.state == InstanceState.TERMINATED.value,
     instances.c.id.in_(bindparam("some", expanding=True)),
 )
-one_instance = _instances.where(instances.c.id == bindparam("instance"))
+one_instance = every_instance.where(instances.c.id == bindparam("instance"))
 lock_instance = select(instances.c.id).where(instances.c.id == bindparam("instance")).with_for_update()
 
 add_instance = insert(instances)
@@ -128,11 +141,22 @@ move = (
     .returning(instances.c.pool)
 )
 """Sets the columns it is executed with, if the instance is still in the state `expect`."""
+move_unheld = move.where(_unheld)
+"""The same, if nobody holds it for inspection either."""
+unhold = (
+    update(instances)
+    .where(instances.c.id == bindparam("instance"), instances.c.held_at.is_not(None))
+    .values(held_at=None, held_by=None, held_until=None, hold_reason=None)
+)
 note = update(instances).where(instances.c.id == bindparam("instance"))
 """Sets the columns it is executed with, whatever the state."""
 note_terminate_call = (
     update(instances)
-    .where(instances.c.id == bindparam("instance"), instances.c.state == InstanceState.TERMINATING.value)
+    .where(
+        instances.c.id == bindparam("instance"),
+        instances.c.state == InstanceState.TERMINATING.value,
+        _unheld,
+    )
     .values(terminate_called_at=bindparam("called_at"))
 )
 forget_terminate_call = (

@@ -1,5 +1,6 @@
 """What the registry's transactions are made of: each step runs inside one, and none begins or ends it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -42,6 +43,7 @@ def take_longest_idle(
     *,
     ready_since: datetime | None,
     patient: bool,
+    expires_at: datetime | None,
     actor: str,
     now: datetime,
 ) -> Allocation | None:
@@ -68,7 +70,14 @@ def take_longest_idle(
         return None
     tx.execute(
         statements.add_allocation,
-        {"project": project, "pool": pool, "instance_id": taken.id, "allocated_at": now, "tagged": False},
+        {
+            "project": project,
+            "pool": pool,
+            "instance_id": taken.id,
+            "allocated_at": now,
+            "tagged": False,
+            "expires_at": expires_at,
+        },
     )
     record(tx, EventKind.ALLOCATION_CREATED, pool, actor, now, instance=taken.id, project=project)
     return Allocation(
@@ -78,6 +87,7 @@ def take_longest_idle(
         address=taken.address,
         port=taken.port,
         allocated_at=now,
+        expires_at=expires_at,
     )
 
 
@@ -102,13 +112,19 @@ def move(
     expect: InstanceState,
     to: InstanceState,
     now: datetime,
+    *,
+    unless_held: bool = False,
     **columns: object,
 ) -> PoolName | None:
-    """Change the state if it still is `expect`, and say in which pool; None where it is another by now."""
+    """Change the state if it still is `expect`, and say in which pool; None where it is another by now.
+
+    With `unless_held`, None also where somebody holds the instance for inspection.
+    """
     if to not in TRANSITIONS[expect]:
         raise ValueError(f"no transition leads from {expect} to {to}")
     values = {"instance": instance, "expect": expect.value, "state": to.value, "state_since": now, **columns}
-    moved: PoolName | None = tx.execute(statements.move, values).scalar_one_or_none()
+    statement = statements.move_unheld if unless_held else statements.move
+    moved: PoolName | None = tx.execute(statement, values).scalar_one_or_none()
     return moved
 
 
@@ -120,9 +136,14 @@ def end(
     *,
     actor: str,
     now: datetime,
+    unless_held: bool = False,
 ) -> PoolName | None:
-    """Move an instance to terminating or terminated, and end its allocation; see `move` for the answer."""
-    pool = move(tx, instance, *transition, now, end_reason=reason.value)
+    """Move an instance to terminating or terminated, and end its allocation; see `move` for the answer.
+
+    A hold lasts while the instance does: it ends with one that is gone, or on its way out by no decision of
+    ours.
+    """
+    pool = move(tx, instance, *transition, now, unless_held=unless_held, end_reason=reason.value)
     if pool is None:
         return None
     ending = {"instance": instance, "now": now, "reason": reason.value}
@@ -135,7 +156,47 @@ def end(
     gone = transition[1] is InstanceState.TERMINATED
     kind = EventKind.INSTANCE_TERMINATED if gone else EventKind.INSTANCE_TERMINATING
     record(tx, kind, pool, actor, now, instance=instance, project=project, reason=reason)
+    if gone or not reason.ours:
+        unhold(tx, instance, pool, actor=actor, now=now, project=project, reason=reason)
     return pool
+
+
+def unhold(
+    tx: Connection,
+    instance: InstanceId,
+    pool: PoolName,
+    *,
+    actor: str,
+    now: datetime,
+    project: ProjectId | None = None,
+    reason: str | None = None,
+) -> bool:
+    """End the hold of an instance; False where there is none."""
+    ended = tx.execute(statements.unhold, {"instance": instance}).rowcount > 0
+    if ended:
+        kind = EventKind.INSTANCE_UNHELD
+        record(tx, kind, pool, actor, now, instance=instance, project=project, reason=reason)
+    return ended
+
+
+def locked(tx: Connection, instance: InstanceId) -> Instance | None:
+    """Return an instance that nobody else changes before this transaction ends; None as for `one`."""
+    tx.execute(statements.lock_instance, {"instance": instance})
+    return one(tx, instance)
+
+
+def holder(tx: Connection, project: ProjectId) -> tuple[Allocation, Instance] | None:
+    """Return the live allocation of a project with its instance, locked; None where it holds nothing.
+
+    Between the look and the lock it may have ended: only what is true under the lock counts.
+    """
+    held = held_by(tx, project)
+    instance = None if held is None else locked(tx, held.instance)
+    if held is None or instance is None:
+        return None
+    if instance.state is not InstanceState.ALLOCATED or instance.project != project:
+        return None
+    return replace(held, expires_at=instance.expires_at), instance
 
 
 def record(

@@ -1,74 +1,61 @@
 """Is everything set up so that nothing is lost: one line for each thing that must be right."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
-from typing import Literal
 
-from app.domain.errors import CloudError, SettingsInvalid
+from app.domain.errors import CloudError, PoolNotFound, SettingsInvalid
 from app.domain.finding import Finding, Verdict
-from app.domain.model import InstanceId, Lifecycle, Policy, Power, SeenInstance
+from app.domain.model import InstanceId, Lifecycle, PoolName, Power, SeenInstance
 from app.ports import Clock, Cloud, Preflight, Prober
+from app.settings import PoolSettings
 
 PROBED = 20
 """So many instances are asked: enough to tell a closed port from a hanging editor."""
 
 _REACH = "reachability of instances"
 
-Readiness = Literal["http", "tcp", "off"]
-AddressKind = Literal["public", "private"]
-
 
 class Doctor:
-    """Examines settings, database, AWS and the way to the instances. Changes nothing, never raises.
+    """Examines settings, database, and every pool. Changes nothing, and breaks at no symptom.
 
     `database` tells of the database, `warnings` are those of the settings.
     """
 
     def __init__(
         self,
+        pools: Sequence["PoolDoctor"],
         *,
-        group: str,
-        region: str,
-        policy: Policy,
-        readiness: Readiness,
-        address: AddressKind,
         warnings: Sequence[str],
         database: Callable[[], Iterable[Finding]],
-        preflight: Preflight,
-        cloud: Cloud,
-        prober: Prober,
-        clock: Clock,
     ) -> None:
-        self._group = group
-        self._region = region
-        self._policy = policy
-        self._readiness = readiness
-        self._address = address
+        self._pools = pools
         self._warnings = warnings
         self._database = database
-        self._preflight = preflight
-        self._cloud = cloud
-        self._prober = prober
-        self._clock = clock
 
-    def examine(self) -> list[Finding]:
-        """Tell of each thing whether it is right, the settings first."""
-        return [
-            *self._settings(),
-            *_guarded("database", self._database),
-            *_guarded("AWS", lambda: self._preflight.examine(self._policy.buffer)),
-            *_guarded(_REACH, lambda: [self._reach()]),
-        ]
+    def examine(self, only: PoolName | None = None) -> list[Finding]:
+        """Tell of each thing whether it is right: the settings first, then the database, then each pool.
+
+        With `only`, of that pool alone, and of what is common to all; raises PoolNotFound.
+        """
+        names = [one.config.name for one in self._pools]
+        if only is not None and only not in names:
+            raise PoolNotFound(f"The settings name no pool '{only}'. There are: {', '.join(sorted(names))}.")
+        database = _guarded("database", self._database)
+        found = [*self._settings(), *(finding for finding in database if finding.pool is None)]
+        for one in self._pools:
+            if only in {None, one.config.name}:
+                if len(self._pools) > 1:
+                    found.append(one.settings())
+                found += (finding for finding in database if finding.pool == one.config.name)
+                found += one.examine()
+        return found
 
     def _settings(self) -> Iterator[Finding]:
-        policy = self._policy
-        yield Finding(
-            check="settings",
-            verdict=Verdict.OK,
-            detail=f"All are valid: group '{self._group}' in {self._region}, buffer {policy.buffer}, "
-            f"instances at their {self._address} address and port {policy.port}.",
-        )
+        one, *others = self._pools
+        told = one.summary() if not others else f"{len(self._pools)} pools, named in {one.config.file}"
+        yield Finding(check="settings", verdict=Verdict.OK, detail=f"All are valid: {told}.")
         for warning in self._warnings:
             yield Finding(
                 check="settings",
@@ -77,10 +64,46 @@ class Doctor:
                 remedy="Correct it in .env or the environment; all settings: docs/reference/settings.md",
             )
 
+
+class PoolDoctor:
+    """Examines AWS and the way to the instances for one pool."""
+
+    def __init__(
+        self, config: PoolSettings, *, preflight: Preflight, cloud: Cloud, prober: Prober, clock: Clock
+    ) -> None:
+        self.config = config
+        self._policy = config.policy
+        self._preflight = preflight
+        self._cloud = cloud
+        self._prober = prober
+        self._clock = clock
+
+    def examine(self) -> list[Finding]:
+        """Tell of each thing whether it is right, AWS first."""
+        findings = [
+            *_guarded("AWS", lambda: self._preflight.examine(self._policy.buffer)),
+            *_guarded(_REACH, lambda: [self._reach()]),
+        ]
+        return [replace(finding, pool=self.config.name) for finding in findings]
+
+    def settings(self) -> Finding:
+        """Tell what the pool is set to."""
+        detail = f"The {self.summary()}."
+        return Finding(check="settings", verdict=Verdict.OK, detail=detail, pool=self.config.name)
+
+    def summary(self) -> str:
+        """Tell in a few words what the pool is set to."""
+        config = self.config
+        return (
+            f"group '{config.group}' in {config.region}, buffer {config.buffer}, "
+            f"instances at their {config.address} address and port {config.port}"
+        )
+
     def _reach(self) -> Finding:
         """Ask members that should answer. By the readiness probe alone: it does not count as a use."""
-        if self._readiness == "off":
-            return _reach(Verdict.UNKNOWN, "Not tried: ORCHESTRATOR_READINESS is off.")
+        config = self.config
+        if config.readiness == "off":
+            return _reach(Verdict.UNKNOWN, f"Not tried: {config.place('readiness')} is off.")
         try:
             seen = self._cloud.observe(())
         except CloudError as error:
@@ -94,11 +117,12 @@ class Doctor:
             return _reach(Verdict.UNKNOWN, "Not tried: no instance is in service and running.")
         addressed = [look for look in running if look.address is not None]
         if not addressed:
-            other = "private" if self._address == "public" else "public"
+            other = "private" if config.address == "public" else "public"
             return _reach(
                 Verdict.FAILURE,
-                f"None of {len(running)} running instances has a {self._address} address.",
-                f"Set ORCHESTRATOR_ADDRESS={other}, or give the instances {self._address} addresses.",
+                f"None of {len(running)} running instances has a {config.address} address.",
+                f"Set {config.place('address')} to {other}, or give the instances {config.address} "
+                "addresses.",
             )
         return self._asked(list(islice(sorted(addressed, key=_age), PROBED)))
 
@@ -108,8 +132,9 @@ class Doctor:
             for look in looks
             if look.address is not None
         }
+        config = self.config
         ready = self._prober.probe(targets)
-        detail = f"{len(ready)} of {len(targets)} answer at their {self._address} address."
+        detail = f"{len(ready)} of {len(targets)} answer at their {config.address} address."
         if len(ready) == len(targets):
             return _reach(Verdict.OK, detail)
         silent = _some([look.id for look in looks if look.id not in ready])
@@ -120,11 +145,11 @@ class Doctor:
                 "The way is open: those may still be booting, or their editor hangs. See GET /status.",
             )
         host, port = next(iter(targets.values()))
-        path = ", ORCHESTRATOR_READINESS_PATH" if self._readiness == "http" else ""
+        path = f", {config.place('readiness_path')}" if config.readiness == "http" else ""
         remedy = (
-            f"Open port {port} to this machine in the security group; see that it reaches {self._address} "
-            "addresses (ORCHESTRATOR_ADDRESS) and that the editor listens there "
-            f"(ORCHESTRATOR_INSTANCE_PORT{path})."
+            f"Open port {port} to this machine in the security group; see that it reaches {config.address} "
+            f"addresses ({config.place('address')}) and that the editor listens there "
+            f"({config.place('port')}{path})."
         )
         if all(self._may_boot(look) for look in looks):
             return _reach(

@@ -12,6 +12,8 @@ from app.domain.actions import (
     Adopt,
     Change,
     Discover,
+    EndHold,
+    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -32,6 +34,7 @@ from app.domain.errors import (
     NotLeading,
     OrchestratorError,
     OutcomeUnknown,
+    Paused,
     Throttled,
     Unexpected,
 )
@@ -55,6 +58,9 @@ _NOT_THROUGH = (Throttled, CloudUnavailable, OutcomeUnknown)
 
 _FEATURES: dict[type[Action], Feature] = {TagAllocation: Feature.TAGS, Protect: Feature.PROTECTION}
 """What the pool does without where AWS denies it."""
+
+_LIMITS: dict[type[CloudError], Limit] = {AboveMax: Limit.MAX_SIZE, Paused: Limit.PAUSED}
+"""What is to be said where desired capacity could not be raised; of all other errors that there are some."""
 
 
 @dataclass(slots=True)
@@ -82,7 +88,7 @@ class Outcome:
         """Say what keeps the buffer from being met."""
         for action, error in self.failures.items():
             if isinstance(action, RaiseDesired):
-                return Limit.MAX_SIZE if isinstance(error, AboveMax) else Limit.AWS_ERRORS
+                return _LIMITS.get(type(error), Limit.AWS_ERRORS)
         return todo.sizing.limited_by
 
 
@@ -171,7 +177,7 @@ class Executor:
             case _:
                 return self._note(action)
 
-    def _note(self, action: Record) -> bool:
+    def _note(self, action: Record) -> bool:  # noqa: PLR0911 - a table of cases
         now, pool, registry = self._clock.now(), self._policy.pool, self._registry
         match action:
             case Discover(seen):
@@ -185,6 +191,10 @@ class Executor:
                 registry.mark_in_service(instance, since)
             case MarkMissing(instance, since):
                 registry.mark_missing(instance, since)
+            case Expire(instance):
+                return registry.expire(instance, now=now)
+            case EndHold(instance):
+                return registry.end_hold(instance, now=now)
             case MarkTerminating(instance, expect, reason):
                 return registry.end(
                     instance, expect=expect, to=InstanceState.TERMINATING, reason=reason, now=now
@@ -240,10 +250,12 @@ class Executor:
     def _terminate(self, instance: InstanceId) -> bool:
         """Ask AWS once. The call is noted before it is made: after a crash here it counts as in doubt.
 
-        An instance that is busy is left in doubt as well, so that it is not asked for again at once.
+        An instance that is busy is left in doubt as well, so that it is not asked for again at once. From the
+        note on it cannot be held any more; one that somebody holds since the look is left alone.
         """
         called_at = self._clock.now()
-        self._registry.note_terminate_call(instance, called_at)
+        if not self._registry.note_terminate_call(instance, called_at):
+            return False
         try:
             outcome = self._cloud.terminate(instance)
         except OutcomeUnknown:

@@ -7,13 +7,15 @@ from app.domain.errors import GroupChanged
 from app.domain.model import InstanceState, Known, Observation, Policy
 from app.domain.plan import Plan, plan
 from app.domain.setbacks import LaunchFailure, Setbacks
-from app.ports import Clock, Cloud, Registry
+from app.ports import Clock, Cloud, ControlPanel, Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What a pass would do now, and what it goes by."""
 
+    policy: Policy
+    """The settings', with what operators said put over it."""
     seen: Observation
     known: Known
     waiting: int
@@ -24,6 +26,7 @@ def preview(
     *,
     policy: Policy,
     registry: Registry,
+    controls: ControlPanel,
     cloud: Cloud,
     clock: Clock,
     launch_failure: Callable[[Observation], LaunchFailure | None] = lambda _: None,
@@ -32,6 +35,7 @@ def preview(
 
     Raises CloudError where AWS cannot be seen, or shows another group than before, and RegistryUnavailable.
     """
+    policy = controls.controls(policy.pool).over(policy)
     # The registry before AWS: what is missing from the later look is really gone.
     known = registry.instances(policy.pool)
     waiting = registry.waiting(policy.pool, now=clock.now())
@@ -49,4 +53,4 @@ def preview(
     setbacks = Setbacks(launch=launch_failure(seen), boots=tuple(rows))
     assured = before is not None and before == seen.group.arn
     todo = plan(seen, known, waiting, policy, clock.now(), setbacks=setbacks, assured=assured)
-    return Preview(seen=seen, known=known, waiting=waiting, todo=todo)
+    return Preview(policy=policy, seen=seen, known=known, waiting=waiting, todo=todo)

@@ -8,7 +8,7 @@ from math import ceil
 from app.domain.actions import MarkIdle
 from app.domain.boots import conclude_boots
 from app.domain.model import Instance, InstanceId, InstanceState, Policy, SeenInstance
-from app.ports import Clock, Mandate, Prober, Registry
+from app.ports import Clock, ControlPanel, Mandate, Prober, Registry
 
 RECHECK = timedelta(seconds=15)
 """How often an idle instance is probed."""
@@ -30,9 +30,17 @@ class Readiness:
     """
 
     def __init__(
-        self, *, policy: Policy, registry: Registry, prober: Prober, mandate: Mandate, clock: Clock
+        self,
+        *,
+        policy: Policy,
+        registry: Registry,
+        controls: ControlPanel,
+        prober: Prober,
+        mandate: Mandate,
+        clock: Clock,
     ) -> None:
         self._policy = policy
+        self._controls = controls
         self._mandate = mandate
         self._registry = registry
         self._prober = prober
@@ -75,9 +83,10 @@ class Readiness:
         if not self._mandate.trusted:  # probing takes its time
             return False
         registry, pool, now = self._registry, self._policy.pool, self._clock.now()
+        policy = self._controls.controls(pool).over(self._policy)
         failures = registry.boot_failures(pool)
         changed = False
-        for action in conclude_boots(booting, known, ready, failures, policy=self._policy, now=now):
+        for action in conclude_boots(booting, known, ready, failures, policy=policy, now=now):
             if isinstance(action, MarkIdle):
                 changed |= registry.mark_idle(action.instance, action.address, action.port, now=now)
             else:

@@ -7,7 +7,7 @@ import structlog
 
 from app.domain.actions import RaiseDesired
 from app.domain.boots import boots
-from app.domain.errors import CloudError, NotLeading
+from app.domain.errors import CloudError, NotLeading, Paused
 from app.domain.events import EventKind
 from app.domain.model import (
     InstanceId,
@@ -21,7 +21,7 @@ from app.domain.model import (
 )
 from app.domain.oddities import named
 from app.domain.plan import Plan
-from app.ports import Clock, Cloud, Mandate, Registry
+from app.ports import Clock, Cloud, ControlPanel, Mandate, Registry
 from app.service.desired import DesiredLog
 from app.service.examination import Examination
 from app.service.executor import Executor, Outcome, throttles
@@ -58,6 +58,7 @@ class Reconciler:
         *,
         policy: Policy,
         registry: Registry,
+        controls: ControlPanel,
         cloud: Cloud,
         examination: Examination,
         readiness: Readiness,
@@ -66,6 +67,7 @@ class Reconciler:
     ) -> None:
         self._policy = policy
         self._registry = registry
+        self._controls = controls
         self._cloud = cloud
         self._mandate = mandate
         self._examination = examination
@@ -94,6 +96,7 @@ class Reconciler:
             now = preview(
                 policy=self._policy,
                 registry=self._registry,
+                controls=self._controls,
                 cloud=self._cloud,
                 clock=self._clock,
                 launch_failure=self._shortage.failure,
@@ -153,7 +156,8 @@ class Reconciler:
             *self._strays.notices,
             *self._permits.notices,
             *self._examination.notices(besides=todo.notices),
-            *map(_notice, outcome.failures.values()),
+            # That it was paused meanwhile is told wherever the pool is shown.
+            *(_notice(error) for error in outcome.failures.values() if not isinstance(error, Paused)),
         )
         self._registry.record_view(
             PoolView(
@@ -192,7 +196,9 @@ class Reconciler:
         now = self._clock.now()
         awaited = self._desired.awaits_members and sum(1 for _ in seen.staying) < (seen.group.desired or 0)
         return awaited or any(
-            instance.state in MOVING and now - instance.state_since < self._policy.boot_timeout
+            instance.state in MOVING
+            and not instance.held
+            and now - instance.state_since < self._policy.boot_timeout
             for instance in after.values()
         )
 

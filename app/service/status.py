@@ -1,12 +1,15 @@
 """What an operator asks first: how many are idle, who holds what, and what is in the way."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from app.domain.errors import RegistryUnavailable
-from app.domain.model import Instance, InstanceState, Notice, PoolName, PoolView
-from app.ports import Clock, Lease, Leases, Registry
+from app.domain.controls import Controls
+from app.domain.errors import PoolNotFound, RegistryUnavailable
+from app.domain.model import DEFAULT_POOL, Instance, InstanceState, Limit, Notice, PoolName, PoolView
+from app.ports import Census, Clock, ControlPanel, Count, Lease, Leases, Registry
+from app.settings import PoolSettings
 
 MISSED_PASSES = 6
 """After so many poll intervals without a good pass, the service is not ready."""
@@ -14,33 +17,56 @@ MISSED_PASSES = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
-    """Who answers, who leads, and how well the pool is looked after."""
+    """Who answers, who leads, and how well the pools are looked after."""
 
     replica: str
     """The process that answers."""
     leader: Lease | None
     """None while nobody leads, or where the registry cannot tell."""
     pass_age: timedelta | None
-    """Since the last good pass; None where there was none yet."""
+    """Since the last good pass; None where there was none yet. In a Status that of the pool `default`, in a
+    Health the youngest of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStatus:
+    """One pool at one moment."""
+
+    config: PoolSettings
+    controls: Controls
+    view: PoolView
+    """What the last passes learnt; `limited_by` and `notices` are those to be shown now."""
+    counts: Mapping[InstanceState, int]
+    """How many instances are in each state; states in which none is may be left out."""
+    held: int
+    """How many of them are on hold."""
+
+    @property
+    def buffer(self) -> int:
+        """Idle instances to keep ready, as things stand."""
+        return self.controls.over(self.config.policy).buffer
+
+    def count(self, *states: InstanceState) -> int:
+        """Count the instances in these states."""
+        return sum(self.counts.get(state, 0) for state in states)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One pool at one moment."""
+    """All pools at one moment, and who looks after them."""
 
-    view: PoolView
-    buffer: int
+    default: PoolStatus
+    """The pool of those who name none."""
     instances: Sequence[Instance]
+    """Its instances that are not terminated, the oldest state first."""
+    pools: Sequence[PoolStatus]
+    """All pools, `default` first."""
     duty: Duty
-
-    def count(self, state: InstanceState) -> int:
-        """Count the instances in one state."""
-        return sum(instance.state is state for instance in self.instances)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must be so for the service to be ready."""
+    """One thing that should be so for the service to be ready."""
 
     name: str
     passed: bool
@@ -52,6 +78,8 @@ class Health:
     """Whether the service can do its work, and who does it."""
 
     checks: tuple[Check, ...]
+    ready: bool
+    """Whether it should get requests: one pool that nobody can look after is no reason against it."""
     duty: Duty
 
 
@@ -61,53 +89,95 @@ class StatusReader:
     def __init__(
         self,
         *,
-        pool: PoolName,
-        buffer: int,
+        pools: Mapping[PoolName, PoolSettings],
         poll_interval: timedelta,
         registry: Registry,
+        census: Census,
+        controls: ControlPanel,
         leases: Leases,
         replica: str,
         clock: Clock,
     ) -> None:
-        self._pool = pool
-        self._buffer = buffer
+        self._pools = pools
         self._patience = MISSED_PASSES * poll_interval
         self._registry = registry
+        self._census = census
+        self._controls = controls
         self._leases = leases
         self._replica = replica
         self._clock = clock
 
     def status(self) -> Status:
-        """Tell the pool's figures and every instance that is not terminated, the oldest state first."""
-        found = self._registry.instances(self._pool).values()
-        view = self._registry.view(self._pool)
-        duty = self._duty(view)
-        if not self._pass_check(view).passed:
-            view = replace(view, notices=(self._no_pass(view), *view.notices))
+        """Tell the figures of every pool, and every instance of the pool `default` that is not terminated."""
+        pools = self.pools()
+        found = self._registry.instances(DEFAULT_POOL).values()
+        own = Count(Counter(one.state for one in found), sum(one.hold is not None for one in found))
+        default = replace(
+            pools[0], counts=own.states, held=own.held
+        )  # as those who count for themselves find
         return Status(
-            view=view,
-            buffer=self._buffer,
+            default=default,
             instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
-            duty=duty,
+            pools=[default, *pools[1:]],
+            duty=self._duty(self._age(default.view)),
         )
+
+    def pools(self) -> Sequence[PoolStatus]:
+        """Tell the figures of every pool, `default` first and the others by name."""
+        census = self._census.count()
+        order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
+        return [self._read(name, census) for name in order]
+
+    def pool(self, name: PoolName) -> PoolStatus:
+        """Tell the figures of one pool. Raises PoolNotFound."""
+        if name not in self._pools:
+            raise PoolNotFound(f"There is no pool '{name}'. There are: {', '.join(sorted(self._pools))}.")
+        return self._read(name, self._census.count())
 
     def health(self) -> Health:
         """Say for each thing that readiness needs whether it is so, and why not."""
         try:
-            view = self._registry.view(self._pool)
-            duty = self._duty(view)
+            views = {name: self._registry.view(name) for name in self._pools}
+            ages = [age for view in views.values() if (age := self._age(view)) is not None]
+            duty = self._duty(min(ages, default=None))
         except RegistryUnavailable as error:
             nobody = Duty(replica=self._replica, leader=None, pass_age=None)
-            return Health((Check("registry", passed=False, detail=error.detail),), nobody)
-        return Health((Check("registry", passed=True, detail="answers"), self._pass_check(view)), duty)
+            return Health((Check("registry", passed=False, detail=error.detail),), ready=False, duty=nobody)
+        passes = tuple(self._pass_check(view, self._check_name(name)) for name, view in views.items())
+        return Health(
+            (Check("registry", passed=True, detail="answers"), *passes),
+            ready=any(check.passed for check in passes),
+            duty=duty,
+        )
 
-    def _duty(self, view: PoolView) -> Duty:
-        return Duty(replica=self._replica, leader=self._leases.leader(), pass_age=self._age(view))
+    def _read(self, name: PoolName, census: Mapping[PoolName, Count]) -> PoolStatus:
+        config, count = self._pools[name], census.get(name, Count())
+        controls = self._controls.controls(name)
+        view = self._registry.view(name)
+        notices = list(view.notices)
+        if not self._pass_check(view).passed:
+            notices.insert(0, self._no_pass(view))
+        limited_by = view.limited_by
+        if controls.paused:
+            notices.insert(0, _paused(controls))
+            limited_by = Limit.PAUSED
+        elif limited_by is Limit.PAUSED:  # by the last pass; the next one is about to come
+            limited_by = None
+        if name == DEFAULT_POOL:
+            notices += unknown_pools(census, self._pools)
+        shown = replace(view, limited_by=limited_by, notices=tuple(notices))
+        return PoolStatus(config=config, controls=controls, view=shown, counts=count.states, held=count.held)
+
+    def _duty(self, pass_age: timedelta | None) -> Duty:
+        return Duty(replica=self._replica, leader=self._leases.leader(), pass_age=pass_age)
 
     def _age(self, view: PoolView) -> timedelta | None:
         if view.last_pass_at is None:
             return None
         return max(timedelta(), self._clock.now() - view.last_pass_at)
+
+    def _check_name(self, pool: PoolName) -> str:
+        return "pass" if len(self._pools) == 1 else f"pass of {pool}"
 
     def _no_pass(self, view: PoolView) -> Notice:
         said = self._pass_check(view).detail
@@ -117,9 +187,33 @@ class StatusReader:
             "is not filled up: does a poller run, and does AWS answer?",
         )
 
-    def _pass_check(self, view: PoolView) -> Check:
+    def _pass_check(self, view: PoolView, name: str = "pass") -> Check:
         age = self._age(view)
         if age is None:
-            return Check("pass", passed=False, detail="no pass has succeeded yet")
+            return Check(name, passed=False, detail="no pass has succeeded yet")
         detail = f"last success {age.total_seconds():.0f} s ago"
-        return Check("pass", passed=age <= self._patience, detail=detail)
+        return Check(name, passed=age <= self._patience, detail=detail)
+
+
+def unknown_pools(census: Mapping[PoolName, Count], known: Mapping[PoolName, PoolSettings]) -> list[Notice]:
+    """Report the pools of the database that still have instances, and that the settings do not name."""
+    return [
+        Notice(
+            code="pool-unknown",
+            detail=f"The settings name no pool '{name}' any more, and it still has "
+            f"{sum(count.states.values())} instances, which nobody looks after. To be rid of it, put it back with "
+            "buffer = 0, end its instances, and take it out again.",
+        )
+        for name, count in sorted(census.items())
+        if name not in known
+    ]
+
+
+def _paused(controls: Controls) -> Notice:
+    since = "" if controls.paused_at is None else f" since {controls.paused_at:%Y-%m-%d %H:%M:%S} UTC"
+    pool = "" if controls.pool == DEFAULT_POOL else f" --pool {controls.pool}"
+    return Notice(
+        code="paused",
+        detail=f"Paused by {controls.paused_by or 'somebody'}{since}: nothing is changed at AWS. "
+        f"To go on: ec2-orchestrator resume{pool}",
+    )

@@ -54,13 +54,18 @@ def _parser() -> argparse.ArgumentParser:
     default = CloudConfig()
     parser = argparse.ArgumentParser(
         prog="python -m app.simulator",
-        description="A simulated AWS cloud with one Auto Scaling group, on loopback only.",
+        description="A simulated AWS cloud with Auto Scaling groups, on loopback only.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--bind", default=default.bind, metavar="HOST:PORT", help="where the AWS endpoint listens")
     add("--region", default=default.region, help="the only region of this cloud")
-    add("--group", default=default.group, help="name of the Auto Scaling group")
+    add(
+        "--group",
+        action="append",
+        metavar="NAME",
+        help=f"name of the Auto Scaling group ({default.group}); again for each one more",
+    )
     add("--min", type=int, default=default.min_size, help="MinSize")
     add("--max", type=int, default=default.max_size, help="MaxSize")
     add("--desired", type=int, default=default.desired, help="DesiredCapacity at the start")
@@ -81,10 +86,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _config(options: argparse.Namespace) -> CloudConfig:
+    group, *others = options.group or [CloudConfig().group]
     return CloudConfig(
         bind=options.bind,
         region=options.region,
-        group=options.group,
+        group=group,
+        more_groups=tuple(others),
         min_size=options.min,
         max_size=options.max,
         desired=options.desired,
@@ -107,8 +114,9 @@ def _greeting(cloud: "SimulatedCloud") -> str:
         where = f"instances on 127.0.0.1, each with a port of its own, told by its tag {PORT_TAG}"
     else:
         where = f"instances in {config.network}, {config.worker} on port {config.worker_port}"
+    groups = ", ".join((config.group, *config.more_groups))
     return (
-        f"Simulated cloud ready on {cloud.url} group {config.group} region {config.region}"
+        f"Simulated cloud ready on {cloud.url} group {groups} region {config.region}"
         f" (min {config.min_size}, max {config.max_size}, desired {config.desired}), {where}"
     )
 

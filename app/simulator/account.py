@@ -20,7 +20,6 @@ from app.simulator.capacity import Capacity
 from app.simulator.config import CloudConfig
 from app.simulator.ec2_api import Ec2Api
 from app.simulator.gate import WsgiApp
-from app.simulator.group import Group
 from app.simulator.groups import Groups
 from app.simulator.instances import IMAGE, Instances
 
@@ -47,7 +46,11 @@ class Account:
         ec2_backends[self.id][region] = self.ec2
         self.groups = Groups(self._config, self.id, self.ec2)
         autoscaling_backends[self.id][region] = self.groups
-        self.group = self._create_group(self._create_subnets(), self._create_template())
+        self._subnets, self._template = self._create_subnets(), self._create_template()
+        config = self._config
+        for name in (config.group, *config.more_groups):
+            self.create_group(name, minimum=config.min_size, maximum=config.max_size, desired=config.desired)
+        self.group = self.groups.group(config.group)
 
     def end(self) -> None:
         """Leave moto's tables."""
@@ -72,17 +75,17 @@ class Account:
         data = {"ImageId": IMAGE, "InstanceType": INSTANCE_TYPE}
         return str(self.ec2.create_launch_template(f"{self._config.group}-template", "", data, {}).id)
 
-    def _create_group(self, subnets: list[str], template: str) -> Group:
-        """Protected from scale-in, AZRebalance suspended, EC2 health checks only."""
-        group = self.groups.create_auto_scaling_group(
-            name=self._config.group,
+    def create_group(self, name: str, *, minimum: int, maximum: int, desired: int) -> None:
+        """Make a group: protected from scale-in, AZRebalance suspended, EC2 health checks only."""
+        self.groups.create_auto_scaling_group(
+            name=name,
             availability_zones=[],
-            desired_capacity=self._config.desired,
-            max_size=self._config.max_size,
-            min_size=self._config.min_size,
+            desired_capacity=desired,
+            max_size=maximum,
+            min_size=minimum,
             launch_config_name=None,
-            launch_template={"LaunchTemplateId": template, "Version": "$Latest"},
-            vpc_zone_identifier=",".join(subnets),
+            launch_template={"LaunchTemplateId": self._template, "Version": "$Latest"},
+            vpc_zone_identifier=",".join(self._subnets),
             default_cooldown=None,
             health_check_period=0,
             health_check_type="EC2",
@@ -93,8 +96,7 @@ class Account:
             tags=[{"Key": "managed-by", "Value": "ec2-orchestrator", "PropagateAtLaunch": True}],
             new_instances_protected_from_scale_in=self._config.protect,
         )
-        self.groups.suspend_processes(self._config.group, ["AZRebalance"])
-        return group
+        self.groups.suspend_processes(name, ["AZRebalance"])
 
 
 def aws_application() -> WsgiApp:

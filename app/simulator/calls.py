@@ -8,6 +8,7 @@ from typing import Any
 from app.simulator.clock import utc_now
 
 KEPT = 10_000
+GROUP_FILTER = "tag:aws:autoscaling:groupName"
 
 
 @dataclass(slots=True)
@@ -26,6 +27,19 @@ class Call:
     ended_at: str | None = None
     outcome: str = "under way"
     status: int | None = None
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The Auto Scaling groups it names, by name or by the tag that AWS gives their instances."""
+        named = [
+            "AutoScalingGroupName",  # and AutoScalingGroupNames
+            *(
+                f"{name.removesuffix('Name')}Value"
+                for name, value in self.params.items()
+                if name.startswith("Filter.") and value == GROUP_FILTER
+            ),
+        ]
+        return frozenset(value for name, value in self.params.items() if name.startswith(tuple(named)))
 
     def end(self, outcome: str, status: int | None = None) -> None:
         """Write down how it ended, and when."""

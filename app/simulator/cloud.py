@@ -13,6 +13,7 @@ from app.simulator.config import CloudConfig
 from app.simulator.control import control_application
 from app.simulator.faults import Faults
 from app.simulator.gate import Gate
+from app.simulator.group import Group
 from app.simulator.hypervisor import Hypervisor
 from app.simulator.instances import PROJECT_TAG, SimulatedInstance
 from app.simulator.machines import Machines
@@ -113,6 +114,16 @@ class SimulatedCloud:
             ec2.terminate_seconds = changes.get("terminate_seconds", ec2.terminate_seconds)
         self._hypervisor.wake()
 
+    def create_group(self, name: str, *, minimum: int, maximum: int, desired: int) -> None:
+        """Make one more group, as the first is but for its sizes."""
+        self._change(
+            lambda: self._account.create_group(name, minimum=minimum, maximum=maximum, desired=desired)
+        )
+
+    def delete_group(self, name: str) -> None:
+        """Delete a group with all its members."""
+        self._change(lambda: self._account.groups.delete_group(name, force=True))
+
     def limit_capacity(self, limit: int | None, kind: str) -> None:
         """Let AWS give at most so many live instances; None = as many as wanted."""
         with self._lock:
@@ -145,25 +156,30 @@ class SimulatedCloud:
         """Return all there is to see, as JSON has it."""
         with self._lock:
             members = {member.instance_id: member for _, member in self._account.groups.members()}
-            group, ec2 = self._account.group, self._account.ec2
+            ec2 = self._account.ec2
             instances = [self._describe(instance, members.get(instance.id)) for instance in ec2.listed()]
             return {
                 "url": self.url,
-                "group": {
-                    "name": group.name,
-                    "min": group.min_size,
-                    "max": group.max_size,
-                    "desired": group.desired_capacity,
-                    "members": len(group.instance_states),
-                    "protect": group.new_instances_protected_from_scale_in,
-                    "suspended": [process["ProcessName"] for process in group.suspended_processes],
-                    "boot_seconds": ec2.boot_seconds,
-                    "terminate_seconds": ec2.terminate_seconds,
-                },
+                "group": self._describe_group(self._account.group),
+                "groups": [self._describe_group(group) for group in self._account.groups.all()],
                 "capacity": {"limit": ec2.capacity.limit, "kind": ec2.capacity.kind},
                 "workers": {"mode": self.machines.default, "one_address": self.one_address},
                 "instances": instances,
             }
+
+    def _describe_group(self, group: Group) -> dict[str, Any]:
+        ec2 = self._account.ec2
+        return {
+            "name": group.name,
+            "min": group.min_size,
+            "max": group.max_size,
+            "desired": group.desired_capacity,
+            "members": len(group.instance_states),
+            "protect": group.new_instances_protected_from_scale_in,
+            "suspended": [process["ProcessName"] for process in group.suspended_processes],
+            "boot_seconds": ec2.boot_seconds,
+            "terminate_seconds": ec2.terminate_seconds,
+        }
 
     def _describe(self, instance: SimulatedInstance, member: Any) -> dict[str, Any]:
         running = instance.state == "running" and instance.place is not None

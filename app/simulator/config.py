@@ -20,6 +20,9 @@ class CloudConfig:
     """HOST:PORT of the AWS endpoint; port 0 takes any free one."""
     region: str = "us-east-1"
     group: str = "vscode-asg"
+    """The group that the control API is about where it names none."""
+    more_groups: tuple[str, ...] = ()
+    """Others beside it, with the same sizes."""
     min_size: int = 0
     max_size: int = 20
     desired: int = 0
@@ -50,6 +53,8 @@ class CloudConfig:
     def __post_init__(self) -> None:
         self._check_addresses()
         self._check_sizes()
+        if len({self.group, *self.more_groups}) <= len(self.more_groups):
+            raise ValueError("two groups of one name cannot be")
         if self.worker not in get_args(WorkerKind):
             raise ValueError(f"worker must be one of {', '.join(get_args(WorkerKind))}, not {self.worker!r}")
 

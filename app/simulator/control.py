@@ -3,8 +3,10 @@
 | request | body | does |
 |---|---|---|
 | `GET /_cloud/healthz` | | `{"status": "ok"}` while the cloud serves |
-| `GET /_cloud/state` | | group, instances (terminated ones too), capacity, mode of new workers |
-| `PATCH /_cloud/group` | `{"min", "max", "desired", "protect", "suspended", …}` | changes the group |
+| `GET /_cloud/state` | | groups, instances (terminated ones too), capacity, mode of new workers |
+| `PATCH /_cloud/group` | `{"min", "max", "desired", "protect", "suspended", …}` | changes the first group |
+| `POST /_cloud/groups` | `{"name": "gpu-asg", "min", "max", "desired"}` | makes one more group (max 20) |
+| `DELETE /_cloud/groups/<name>` | | deletes a group and its instances |
 | `POST /_cloud/capacity` | `{"limit": 4, "kind": "quota"}` | at most so many live instances |
 | `POST /_cloud/instances/<id>/terminate` | | terminates behind the group's back, as a spot reclaim does |
 | `POST /_cloud/instances/<id>/stop` | | stops behind the group's back |
@@ -86,6 +88,21 @@ def _add_group_views(control: Flask, cloud: "SimulatedCloud") -> None:
         _check_group(body)
         cloud.change_group(body)
         return jsonify(cloud.state()["group"])
+
+    @control.post("/_cloud/groups")
+    def create_group() -> tuple[Response, int]:
+        body = _body({"name", *NUMBERS})
+        _check_group(body)
+        name, low = body.get("name"), body.get("min", 0)
+        if not isinstance(name, str) or not name:
+            raise BadRequest("name must be the name of the new group")
+        cloud.create_group(name, minimum=low, maximum=body.get("max", 20), desired=body.get("desired", low))
+        return jsonify(status="ok"), 201
+
+    @control.delete("/_cloud/groups/<name>")
+    def delete_group(name: str) -> Response:
+        cloud.delete_group(name)
+        return jsonify(status="ok")
 
     @control.post("/_cloud/capacity")
     def limit_capacity() -> Response:

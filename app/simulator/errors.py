@@ -82,6 +82,14 @@ def bad_token() -> AutoscalingClientError:
     return AutoscalingClientError("InvalidNextToken", "The token is not valid.")
 
 
+def group_exists(name: str) -> AutoscalingClientError:
+    """CreateAutoScalingGroup for the second time (hashicorp/terraform-provider-aws#2022)."""
+    return AutoscalingClientError(
+        "AlreadyExists",
+        f"AutoScalingGroup by this name already exists - A group with the name {name} already exists",
+    )
+
+
 def group_in_use() -> AutoscalingClientError:
     """DeleteAutoScalingGroup without ForceDelete while there are instances."""
     return AutoscalingClientError(

@@ -2,6 +2,7 @@
 
 import itertools
 import random  # noqa: TID251 - chance belongs to the rules, and its seed is configuration
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import Any, Literal, get_args
@@ -17,10 +18,12 @@ class Fault:
 
     error: refuse with `code`, `message` and HTTP `status`; html: a 502 page, as a proxy gives;
     drop: close the connection and do nothing; drop-after: do it, then lose the answer; delay: wait `seconds`.
+    With a `group`, only calls that name this Auto Scaling group are struck.
     """
 
     kind: FaultKind
     action: str = "*"
+    group: str = "*"
     code: str = "InternalFailure"
     status: int = 500
     message: str = "The request processing has failed because of an unknown error, exception or failure."
@@ -33,6 +36,7 @@ class Fault:
         checks = {
             f"kind must be one of {', '.join(get_args(FaultKind))}": self.kind in get_args(FaultKind),
             "action must be the name of an AWS action, or *": _is_text(self.action),
+            "group must be the name of a group, or *": _is_text(self.group),
             "code must be an AWS error code, such as Throttling": _is_text(self.code),
             "message must be text": isinstance(self.message, str),
             "status must be an HTTP status from 400 to 599": _is_whole(self.status)
@@ -46,9 +50,10 @@ class Fault:
             if not holds:
                 raise ValueError(sentence)
 
-    def hits(self, action: str) -> bool:
-        """Tell whether the rule is about this action and not used up."""
-        return self.action in {action, "*"} and self.times != 0
+    def hits(self, action: str, groups: Collection[str] = ()) -> bool:
+        """Tell whether the rule is about this action, and about one of these groups, and not used up."""
+        meant = self.group == "*" or self.group in groups
+        return meant and self.action in {action, "*"} and self.times != 0
 
 
 class Faults:
@@ -77,12 +82,12 @@ class Faults:
         with self._lock:
             self._rules.clear()
 
-    def strike(self, action: str) -> list[Fault]:
-        """Return what befalls one call: any number of delays, then at most one other fault."""
+    def strike(self, action: str, groups: Collection[str] = ()) -> list[Fault]:
+        """Return what befalls a call that names these groups: any number of delays, then one other fault."""
         struck: list[Fault] = []
         with self._lock:
             for rule in self._rules.values():
-                if not rule.hits(action) or self._chance.random() >= rule.probability:
+                if not rule.hits(action, groups) or self._chance.random() >= rule.probability:
                     continue
                 if rule.times is not None:
                     rule.times -= 1

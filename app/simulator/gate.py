@@ -67,7 +67,7 @@ class Gate:
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:
         """Return the answer; None when the connection is to be closed without one."""
-        struck = self._faults.strike(call.action)
+        struck = self._faults.strike(call.action, call.groups)
         self._pause(self._latency + sum(fault.seconds for fault in struck if fault.kind == "delay"))
         fatal = next((fault for fault in struck if fault.kind != "delay"), None)
         if fatal is not None and fatal.kind != "drop-after":

@@ -55,9 +55,13 @@ class Groups(AutoScalingBackend):  # type: ignore[misc] # moto has no types
 
     # What moto calls from its own request handlers.
 
-    def create_auto_scaling_group(self, *, desired_capacity: int | None = None, **rest: Any) -> Group:
+    def create_auto_scaling_group(
+        self, *, name: str, desired_capacity: int | None = None, **rest: Any
+    ) -> Group:
         """Create a group; its members come afterwards, one step at a time."""
-        group = super().create_auto_scaling_group(desired_capacity=0, **rest)
+        if name in self.autoscaling_groups:  # moto would put the new one in its place
+            raise errors.group_exists(name)
+        group = super().create_auto_scaling_group(name=name, desired_capacity=0, **rest)
         # moto names the class of its groups itself; ours differs in behaviour only.
         group.__class__ = Group
         group.take_over(self.ec2, self._config)

@@ -1,28 +1,44 @@
 """HTTP: parse, call, render."""
 
-from flask import Flask
-from pydantic import SecretStr
+from functools import cache
 
+from flask import Flask
+
+from app.ports import Catalogue
+from app.service.access import Gate
 from app.service.allocation import Allocator
+from app.service.operator import Operator
 from app.service.status import StatusReader
-from app.web import access_log, allocation, auth, health, problems, status
+from app.web import access_log, allocation, auth, docs, health, problems, status
+from app.web.document import document
+from app.web.v1 import allocations, events, instances, pools
+
+LARGEST_BODY = 64 * 1024
 
 
 def create_app(
     *,
     allocator: Allocator,
+    catalogue: Catalogue,
+    operator: Operator,
     status_reader: StatusReader,
-    token: SecretStr | None,
-    loopback_only: bool = False,
+    gate: Gate,
+    proxy_hops: int = 0,
 ) -> Flask:
-    """Build the WSGI application; see auth.require for who may use it."""
+    """Build the WSGI application; see auth.guard for who may use it."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # //x is no way to write /x: it would be answered with a redirect
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order the contract has them
-    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     access_log.log_each(app)
     problems.register(app)
-    auth.require(app, token, loopback_only=loopback_only)
     app.register_blueprint(health.blueprint(status_reader))
-    app.register_blueprint(status.blueprint(status_reader))
     app.register_blueprint(allocation.blueprint(allocator))
+    app.register_blueprint(status.blueprint(status_reader))
+    app.register_blueprint(allocations.blueprint(allocator, catalogue))
+    app.register_blueprint(instances.blueprint(allocator, catalogue))
+    app.register_blueprint(pools.blueprint(status_reader, operator))
+    app.register_blueprint(events.blueprint(catalogue))
+    app.register_blueprint(docs.blueprint(cache(lambda: document(app))))
+    auth.guard(app, gate, proxy_hops=proxy_hops)  # last: it knows every route by now
     return app

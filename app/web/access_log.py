@@ -24,7 +24,7 @@ def log_each(app: Flask) -> None:
     @app.after_request
     def _finish(response: Response) -> Response:
         # A GET here can take an instance: an answer out of a cache would hand out one that is long gone.
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         if request.path in QUIET_PATHS and response.status_code == HTTPStatus.OK:
             return response
         took = perf_counter() - request.environ.get(_STARTED, perf_counter())

@@ -1,12 +1,25 @@
-"""The main job: hand an instance to a project, and end one."""
+"""The main job, as the seed has it: hand an instance to a project, and end one."""
 
-from flask import Blueprint, Response, jsonify, request
+from datetime import timedelta
+
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from app.domain.errors import InvalidBody
+from app.api.seed import Destroyed, DestroyRequest, SeedAllocation
+from app.domain.access import Role
+from app.domain.errors import (
+    InstanceNotFound,
+    InvalidInstanceId,
+    InvalidProjectId,
+    PoolExhausted,
+)
 from app.domain.model import RESERVED_NAMES, instance_id, project_id
 from app.service.allocation import Allocator
-from app.web import auth, schemas
+from app.web import auth, examples, rendering
+from app.web.operations import Reply, operation
+from app.web.queries import SeedQuery, WaitQuery
+
+TAG = "In short"
 
 
 def blueprint(allocator: Allocator) -> Blueprint:
@@ -14,7 +27,26 @@ def blueprint(allocator: Allocator) -> Blueprint:
     pages = Blueprint("allocation", __name__)
 
     @pages.route("/<name>", methods=["GET", "HEAD", "OPTIONS"], provide_automatic_options=False)
-    def allocate(name: str) -> Response:
+    @operation(
+        "takeInstance",
+        TAG,
+        Role.ALLOCATOR,
+        query=WaitQuery,
+        replies={
+            200: Reply(what="The project's instance", model=SeedAllocation, example=examples.SEED_ALLOCATION)
+        },
+        errors=(InvalidProjectId, PoolExhausted),
+        problems={404: {"not-found": "Not Found"}},
+    )
+    def allocate(name: str, query: WaitQuery) -> Response:
+        """Get the project's instance.
+
+        Allocates: takes an idle instance of the pool `default` where the project holds none. Asked again, it
+        is the same instance. For new programs `PUT /v1/allocations/{project}` is the better way: it tells
+        more, and nothing that follows links can take an instance by it.
+
+        Unknown parameters are ignored here.
+        """
         if "." in name or name in RESERVED_NAMES:
             raise NotFound("There is no such page, and this cannot be a project id.")
         if request.method == "OPTIONS":
@@ -22,16 +54,28 @@ def blueprint(allocator: Allocator) -> Blueprint:
         project = project_id(name)
         if request.method == "HEAD":
             raise MethodNotAllowed(["GET", "OPTIONS"], "HEAD would have to take an instance: use GET.")
-        claimed = allocator.allocate(project, actor=auth.actor())
-        return jsonify(schemas.allocation(claimed.allocation))
+        claimed = allocator.allocate(project, actor=auth.actor(), wait=timedelta(seconds=query.wait))
+        return rendering.answer(rendering.seed_allocation(claimed.allocation))
 
     @pages.post("/destroy")
-    def destroy() -> Response:
-        if not request.is_json:
-            raise InvalidBody("Send JSON, with the header 'Content-Type: application/json'.")
-        body = schemas.destroy_request(request.get_data())
+    @operation(
+        "destroyMachine",
+        TAG,
+        Role.ADMIN,
+        query=SeedQuery,
+        body=DestroyRequest,
+        body_example=examples.DESTROY,
+        as_the_seed=True,
+        replies={200: Reply(what="The instance as it ends", model=Destroyed, example=examples.DESTROYED)},
+        errors=(InvalidInstanceId, InstanceNotFound),
+    )
+    def destroy(body: DestroyRequest) -> Response:
+        """Terminate an instance.
+
+        `projectId` is who held it, or null. The same again, while it is going away, is answered the same.
+        """
         ending = allocator.destroy(instance_id(body.machine_id), actor=auth.actor())
-        return jsonify(schemas.destroyed(ending))
+        return rendering.answer(rendering.destroyed(ending))
 
     @pages.route("/destroy", methods=["GET", "PUT", "PATCH", "DELETE"])
     def not_like_this() -> Response:

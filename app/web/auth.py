@@ -1,58 +1,93 @@
-"""Who may ask: a bearer token guards all but the health checks; without one, only this machine may."""
+"""Who may ask for what: the role of each operation, checked before anything of it is done.
 
-import hmac
+The table is the operations themselves: each names the role it needs beside its view, and the OpenAPI document
+tells the same. What is no operation stands in UNLISTED; anything else makes the application refuse to start.
+"""
+
 import ipaddress
 
 from flask import Flask, request
-from pydantic import SecretStr
+from werkzeug.http import parse_list_header
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.domain.errors import Forbidden, Unauthenticated
+from app.domain.access import Identity, Role
+from app.domain.errors import Forbidden
+from app.service.access import ANONYMOUS, Gate
+from app.web.operations import operation_of
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-"""For load balancers and scrapers, which have no token."""
+UNLISTED = frozenset({"status.index", "docs.asset", "allocation.not_like_this"})
+"""Endpoints that are no operation, and that everybody may see: a signpost, the look of /docs, a refusal."""
 
-_ACTOR = "ec2_orchestrator.actor"
+_IDENTITY = "ec2_orchestrator.identity"
 
 
-def require(app: Flask, token: SecretStr | None, *, loopback_only: bool) -> None:
-    """Refuse requests without the token; where none is needed, those that a web page makes behind one's back.
+def guard(app: Flask, gate: Gate, *, proxy_hops: int = 0) -> None:
+    """Let requests through to what their sender may do. To be called after the last route was added.
 
-    With `loopback_only`, requests of other machines are refused too, however the server was made to listen.
+    What is not there, or not with this method, is answered so without asking who wants to know: 404, 405, and
+    OPTIONS. HEAD needs what GET needs. `proxy_hops` proxies in front are believed who the sender is; with 0
+    nothing of what a request says about that is read.
     """
-    if token is not None:
-        _require_token(app, token)
-        return
-    if loopback_only:
-        app.before_request(_refuse_strangers)
-    app.before_request(_refuse_other_sites)
+    roles = {endpoint: _role(app, endpoint) for endpoint in app.view_functions}
+    if proxy_hops:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's own way to do it
+            app.wsgi_app, x_for=proxy_hops, x_proto=proxy_hops, x_host=proxy_hops
+        )
+
+    @app.before_request
+    def _check() -> None:
+        if request.url_rule is None or request.method == "OPTIONS":
+            return
+        needed = roles[request.url_rule.endpoint]
+        if needed is None:
+            return
+        identity = gate.admit(request.headers.get("Authorization"), request.remote_addr or "")
+        if identity is ANONYMOUS:
+            if gate.local:
+                _refuse_strangers(proxy_hops)
+            _refuse_other_sites()
+        if not identity.role.allows(needed):
+            raise Forbidden(
+                f"This needs the role '{needed}', and {identity.actor} has '{identity.role}'. Use a token that "
+                f"has it: ec2-orchestrator token create NAME --role {needed}.",
+                needed=needed,
+            )
+        request.environ[_IDENTITY] = identity
 
 
 def actor() -> str:
     """Say who makes the current request, for the audit trail."""
-    name: str = request.environ.get(_ACTOR, "anonymous")
-    return name
+    identity: Identity = request.environ[_IDENTITY]
+    return identity.actor
 
 
-def _require_token(app: Flask, token: SecretStr) -> None:
-    expected = token.get_secret_value().encode()
-
-    @app.before_request
-    def _check() -> None:
-        if request.path in OPEN_PATHS:
-            return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        known = hmac.compare_digest(given.encode(), expected)
-        if not known or scheme.lower() != "bearer":
-            raise Unauthenticated("Send the header 'Authorization: Bearer TOKEN' with a valid token.")
-        request.environ[_ACTOR] = "admin"
+def _role(app: Flask, endpoint: str) -> Role | None:
+    """Return the role that an endpoint needs; None where everybody may use it."""
+    if endpoint in UNLISTED:
+        return None
+    found = operation_of(app.view_functions[endpoint])
+    if found is None:
+        raise LookupError(f"The endpoint {endpoint} says nowhere which role it needs: make it an operation.")
+    return found.role
 
 
-def _refuse_strangers() -> None:
+def _refuse_strangers(proxy_hops: int) -> None:
     """Answer this machine alone, by the name in Host too: a page may have had its own name resolved to it."""
-    if request.path in OPEN_PATHS:
-        return
+    if proxy_hops and not (_told("X-Forwarded-For", proxy_hops) and _told("X-Forwarded-Host", proxy_hops)):
+        raise Forbidden(
+            "ORCHESTRATOR_PROXY_HOPS is set, but this request came without X-Forwarded-For or "
+            "X-Forwarded-Host: have the proxies send both, or make a token: ec2-orchestrator token create NAME --role ROLE."
+        )
     if not (_is_loopback(request.remote_addr or "") and _is_loopback(_host_name())):
-        raise Forbidden("Without a token this service answers its own machine only, at localhost.")
+        raise Forbidden(
+            "Without a token this service answers its own machine only, at localhost. Make one there: "
+            "ec2-orchestrator token create NAME --role ROLE."
+        )
+
+
+def _told(header: str, proxy_hops: int) -> bool:
+    """Whether each proxy has added its word; with less, the address would be a proxy's own."""
+    return len(parse_list_header(request.headers.get(header, ""))) >= proxy_hops
 
 
 def _refuse_other_sites() -> None:

@@ -2,8 +2,14 @@
 
 from flask import Blueprint, Response, jsonify
 
+from app.api.seed import Status
+from app.domain.access import Role
 from app.service.status import StatusReader
-from app.web import schemas
+from app.web import examples, rendering
+from app.web.operations import Reply, operation
+from app.web.queries import SeedQuery
+
+TAG = "In short"
 
 
 def blueprint(status_reader: StatusReader) -> Blueprint:
@@ -19,6 +25,8 @@ def blueprint(status_reader: StatusReader) -> Blueprint:
                     "GET /<projectId>": "the project's instance; takes an idle one if it holds none",
                     "POST /destroy": 'ends an instance: {"machineId": "i-..."}',
                     "GET /status": "every instance, and how full the buffer is",
+                    "GET /docs": "all the rest, under /v1: for people",
+                    "GET /openapi.json": "the same for programs",
                     "GET /healthz": "200 while the process serves",
                     "GET /readyz": "200 while it can do its work, otherwise why not",
                 },
@@ -26,7 +34,21 @@ def blueprint(status_reader: StatusReader) -> Blueprint:
         )
 
     @pages.get("/status")
+    @operation(
+        "status",
+        TAG,
+        Role.VIEWER,
+        query=SeedQuery,
+        replies={200: Reply(what="How things stand", model=Status, example=examples.STATUS)},
+    )
     def status() -> Response:
-        return jsonify(schemas.status(status_reader.status()))
+        """Show the pools and the instances.
+
+        The figures of every pool, and every instance of the pool `default`.
+
+        `totalMachines` is idle + used: what boots or terminates is counted apart. `limitedBy` and `warnings`
+        say why the buffer is not full, and what else an operator should know.
+        """
+        return rendering.answer(rendering.status(status_reader.status()))
 
     return pages

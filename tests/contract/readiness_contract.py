@@ -1,4 +1,4 @@
-"""What every registry promises of probes, boot failures and adoption: see app/ports.py, Registry."""
+"""What every registry promises of probes, boot failures and adoption: see app/ports/registry.py."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -196,6 +196,11 @@ class ReadinessContract:
             EventKind.INSTANCE_DISCOVERED,
             EventKind.ALLOCATION_ADOPTED,
         ]
+
+    def test_an_adopted_allocation_has_no_time_limit(self, registry: Registry) -> None:
+        adopt(registry, a_look().id, ALICE)
+
+        assert claim(registry, ALICE).allocation.expires_at is None
 
     def test_booting_and_idle_instances_are_adopted(self, registry: Registry) -> None:
         new, ready = booting(registry), idle(registry)

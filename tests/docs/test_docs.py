@@ -3,20 +3,13 @@
 import re
 import shutil
 import subprocess
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
-from app.domain.model import DEFAULT_POOL, Limit
-from app.registry.sql import SqlRegistry
-from app.service.allocation import Allocator
-from app.service.status import StatusReader
+from app.domain.model import Limit
 from app.settings import variables
-from app.web import create_app
-from docs import generate
-from tests.fakes import FakeClock, FakeLeases, FakeProber, FakeWaker
+from docs import generate, openapi
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -24,35 +17,11 @@ PAGES = [
     for page in ROOT.rglob("*.md")
     if not {".venv", "var", "node_modules"} & set(page.relative_to(ROOT).parts)
 ]
-TARGETS = ["run", "test", "setup", "check", "soak", "replicas", "serve", "cloud", "bench", "docs"]
+TARGETS = ["run", "test", "setup", "check", "soak", "replicas", "serve", "cloud", "bench", "docs", "openapi"]
 
 
 def text(page: str) -> str:
     return (ROOT / page).read_text()
-
-
-@pytest.fixture
-def app() -> Flask:
-    registry: SqlRegistry = object()  # type: ignore[assignment]  # no request is made
-    return create_app(
-        allocator=Allocator(
-            pool=DEFAULT_POOL,
-            registry=registry,
-            quick_prober=FakeProber(),
-            waker=FakeWaker(),
-            clock=FakeClock(),
-        ),
-        status_reader=StatusReader(
-            pool=DEFAULT_POOL,
-            buffer=5,
-            poll_interval=timedelta(seconds=10),
-            registry=registry,
-            leases=FakeLeases(),
-            replica="this one",
-            clock=FakeClock(),
-        ),
-        token=None,
-    )
 
 
 def test_the_reference_pages_are_what_the_code_says() -> None:
@@ -64,8 +33,14 @@ def test_every_setting_is_documented(variable: str) -> None:
     assert f"`{variable}`" in text("docs/reference/settings.md")
 
 
-def test_every_route_stands_in_the_readme(app: Flask) -> None:
-    routes = {rule.rule.replace("<name>", "<projectId>") for rule in app.url_map.iter_rules()} - {"/"}
+def test_the_openapi_document_is_what_the_code_says() -> None:
+    assert not openapi.stale()
+
+
+def test_every_route_stands_in_the_readme() -> None:
+    rules = openapi.interface().url_map.iter_rules()
+    routes = {rule.rule.replace("<", "{").replace(">", "}") for rule in rules} - {"/", "/docs/{name}"}
+    routes = {"/<projectId>" if route == "/{name}" else route for route in routes}
 
     missing = [route for route in sorted(routes) if f"{route}`" not in text("README.md")]
 

@@ -101,8 +101,9 @@ def preloading(command: tuple[str, ...], path: Path) -> Refused:
     return refusal(*command, "--preload", ORCHESTRATOR_DATABASE_URL=f"sqlite:///{path}")
 
 
-def an_open_door(*command: str) -> Refused:
-    return refusal(*command, ORCHESTRATOR_BIND=f"0.0.0.0:{a_free_port()}")
+def an_open_door(path: Path, **settings: str) -> Refused:
+    """Whether there are tokens is known from the database alone."""
+    return refusal(*GUNICORN, ORCHESTRATOR_DATABASE_URL=f"sqlite:///{path}", **settings)
 
 
 Starts = dict[str, "Future[Refused]"]
@@ -124,7 +125,15 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starts]:
             ),
             "settings": threads.submit(bad_settings, *GUNICORN),
             "scheduler settings": threads.submit(bad_settings, *SCHEDULER),
-            "door": threads.submit(an_open_door, *GUNICORN),
+            "door": threads.submit(
+                an_open_door,
+                tmp_path_factory.mktemp("database") / "registry.db",
+                ORCHESTRATOR_BIND=f"0.0.0.0:{a_free_port()}",
+            ),
+            "closed door": threads.submit(
+                an_open_door, tmp_path_factory.mktemp("database") / "registry.db", ORCHESTRATOR_AUTH="on"
+            ),
+            "forwarded": threads.submit(refusal, *GUNICORN, "--forwarded-allow-ips", "*"),
             "bind": threads.submit(refusal, *GUNICORN, "--bind", "0.0.0.0:0"),
             "threads": threads.submit(refusal, *GUNICORN, "--threads", "9"),
             "preload": threads.submit(
@@ -165,6 +174,14 @@ def test_an_open_door_to_others_is_refused_without_a_token(starts: Starts) -> No
     refused = starts["door"].result()
     assert refused.code != 0
     assert "set ORCHESTRATOR_ADMIN_TOKEN, or ORCHESTRATOR_AUTH=off" in refused.errors
+    assert "ec2-orchestrator token create" in refused.errors
+    assert len(refused.errors.splitlines()) == 2
+
+
+def test_a_door_that_nobody_could_enter_by_is_refused(starts: Starts) -> None:
+    refused = starts["closed door"].result()
+    assert refused.code != 0
+    assert "ORCHESTRATOR_AUTH=on needs a token" in refused.errors
     assert len(refused.errors.splitlines()) == 2
 
 
@@ -172,6 +189,7 @@ def test_an_open_door_to_others_is_refused_without_a_token(starts: Starts) -> No
     ("option", "says"),
     [
         ("bind", "Set the address with ORCHESTRATOR_BIND, not with --bind"),
+        ("forwarded", "Say with ORCHESTRATOR_PROXY_HOPS how many proxies"),
         ("threads", "Set the number of threads with ORCHESTRATOR_THREADS"),
         ("preload", "--preload is not supported"),
     ],

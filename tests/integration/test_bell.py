@@ -8,26 +8,27 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.domain.errors import RegistryUnavailable
-from app.domain.model import DEFAULT_POOL
-from app.ports import Bell
+from app.domain.model import DEFAULT_POOL, PoolName
 from app.registry.bell import CHANNEL, LOOK, PostgresBell, QuietBell, bell_of
 from app.registry.database import open_database
+from app.registry.news import News
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look
 from tests.fake_clock import Stopwatch
 from tests.waiting import until
 
-
-class Deaf:
-    """A registry in which nobody finds news, so that word can come by the bell alone."""
-
-    def __call__(self) -> int:
-        return 0
+GPU = PoolName("gpu")
+POOLS = frozenset({DEFAULT_POOL, GPU})
 
 
-def bell_on(engine: Engine, newest_event: Callable[[], int] | None = None) -> PostgresBell:
-    bell = bell_of(engine, newest_event or Deaf(), Stopwatch())
+def deaf() -> frozenset[PoolName]:
+    """Look at a registry in which nobody finds news, so that word can come by the bell alone."""
+    return frozenset()
+
+
+def bell_on(engine: Engine) -> PostgresBell:
+    bell = bell_of(engine, deaf, POOLS, Stopwatch())
     assert isinstance(bell, PostgresBell)
     return bell
 
@@ -74,6 +75,57 @@ def test_word_is_told_once(pair: tuple[PostgresBell, PostgresBell]) -> None:
     assert not theirs.rang()
 
 
+def heard_by(bell: PostgresBell) -> frozenset[PoolName]:
+    """Wait for word, and return what it says."""
+    words: list[frozenset[PoolName]] = []
+
+    def heard() -> bool:
+        words.append(bell.rang())
+        return bool(words[-1])
+
+    until(heard, within=5)
+    return words[-1]
+
+
+def test_word_of_one_pool_names_that_pool_alone(pair: tuple[PostgresBell, PostgresBell]) -> None:
+    ours, theirs = pair
+    ours.ring(GPU)
+
+    assert heard_by(theirs) == {GPU}
+
+
+def test_word_of_no_pool_in_particular_is_word_of_all(pair: tuple[PostgresBell, PostgresBell]) -> None:
+    ours, theirs = pair
+    ours.ring()
+
+    assert heard_by(theirs) == POOLS
+
+
+def test_word_of_a_pool_that_a_replica_does_not_have_is_no_word_to_it(
+    pair: tuple[PostgresBell, PostgresBell], engine: Engine
+) -> None:
+    ours, theirs = pair
+    other = bell_of(engine, deaf, [*POOLS, PoolName("another")], Stopwatch())
+    until(other.rang)
+
+    other.ring(PoolName("another"))
+    until(other.rang, within=5, what="its own word")
+    ours.ring(GPU)
+
+    until(lambda: theirs.rang() == {GPU}, within=5)
+    other.close()
+
+
+def test_word_of_an_older_version_which_names_no_pool_is_word_of_all(
+    pair: tuple[PostgresBell, PostgresBell], engine: Engine
+) -> None:
+    _, theirs = pair
+    with psycopg.connect(engine.url.render_as_string().replace("+psycopg", ""), autocommit=True) as voice:
+        voice.execute(f"NOTIFY {CHANNEL}")
+
+    until(lambda: theirs.rang() == POOLS, within=5)
+
+
 def test_many_rings_are_few_notifications(pair: tuple[PostgresBell, PostgresBell], engine: Engine) -> None:
     ours, _ = pair
     heard = 0
@@ -100,14 +152,15 @@ def test_a_bell_whose_connection_was_ended_comes_back(
 
     def heard() -> bool:
         ours.ring()
-        return theirs.rang()
+        return bool(theirs.rang())
 
     until(heard, within=10)
 
 
 def test_what_no_notification_told_is_found_by_looking(engine: Engine) -> None:
-    time, registry = Stopwatch(), SqlRegistry(Transactions(engine))
-    bell = bell_of(engine, registry.newest_event, time)
+    time, transactions = Stopwatch(), Transactions(engine)
+    registry, news = SqlRegistry(transactions), News(transactions, POOLS)
+    bell = bell_of(engine, news.look, POOLS, time)
     until(bell.rang)
     registry.discover(DEFAULT_POOL, a_look(), now=NOW)
     assert not bell.rang()
@@ -151,70 +204,49 @@ def test_a_bell_that_was_closed_may_still_be_rung(engine: Engine) -> None:
 # By looking
 
 
-class Events:
-    """The number of the newest event, or why it cannot be told."""
+class Look:
+    """What the registry shows, or why it cannot be told."""
 
     def __init__(self) -> None:
-        self.newest: int | Exception = 0
+        self.news: frozenset[PoolName] | Exception = frozenset()
         self.asked = 0
 
-    def __call__(self) -> int:
+    def __call__(self) -> frozenset[PoolName]:
         self.asked += 1
-        if isinstance(self.newest, Exception):
-            raise self.newest
-        return self.newest
+        if isinstance(self.news, Exception):
+            raise self.news
+        return self.news
 
 
-def a_look_at(events: Events) -> Bell:
-    return QuietBell(events, monotonic=Stopwatch())
+def test_a_bell_that_only_looks_says_what_it_sees() -> None:
+    look = Look()
+    bell = QuietBell(look, monotonic=Stopwatch())
+    look.news = frozenset({GPU})
 
-
-def test_a_look_finds_news_once() -> None:
-    events = Events()
-    look = a_look_at(events)
-    assert not look.rang()
-
-    events.newest = 7
-
-    assert [look.rang(), look.rang()] == [True, False]
-
-
-def test_a_look_finds_news_in_a_database_that_was_restored_to_an_earlier_state() -> None:
-    events = Events()
-    look = a_look_at(events)
-    events.newest = 7
-    look.rang()
-
-    events.newest = 3
-
-    assert look.rang()
+    assert bell.rang() == {GPU}
 
 
 def test_ringing_a_bell_that_only_looks_costs_nothing() -> None:
-    events = Events()
+    look = Look()
 
-    a_look_at(events).ring()
+    QuietBell(look, monotonic=Stopwatch()).ring(GPU)
 
-    assert events.asked == 0
+    assert look.asked == 0
 
 
-def test_a_look_that_fails_says_so_and_forgets_nothing() -> None:
-    events = Events()
-    look = a_look_at(events)
-    events.newest = RegistryUnavailable("no answer")
+def test_a_look_that_fails_says_so() -> None:
+    look = Look()
+    look.news = RegistryUnavailable("no answer")
+
     with pytest.raises(RegistryUnavailable):
-        look.rang()
-
-    events.newest = 1
-
-    assert look.rang()
+        QuietBell(look, monotonic=Stopwatch()).rang()
 
 
 def test_no_more_often_than_asked_for_is_looked() -> None:
-    events, time = Events(), Stopwatch()
-    look = QuietBell(events, monotonic=time, every=1.0)
+    look, time = Look(), Stopwatch()
+    bell = QuietBell(look, monotonic=time, every=1.0)
     for _ in range(10):
-        look.rang()
+        bell.rang()
         time.seconds += 0.25
 
-    assert events.asked == 3
+    assert look.asked == 3

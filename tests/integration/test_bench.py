@@ -18,7 +18,7 @@ from app.service.allocation import Allocator
 from bench import load
 from bench.servers import fill
 from tests.builders import NOW
-from tests.fakes import FakeClock, FakeProber, FakeWaker
+from tests.fakes import FakeClock, FakeProber, FakeWaker, a_waiting_room
 
 
 def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
@@ -27,11 +27,11 @@ def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
     registry = SqlRegistry(Transactions(open_database(url)))
     prober = FakeProber()
     allocator = Allocator(
-        pool=DEFAULT_POOL,
+        quick_probers={DEFAULT_POOL: prober},
         registry=registry,
-        quick_prober=prober,
         waker=FakeWaker(),
         clock=FakeClock(),
+        waiting_room=a_waiting_room(),
     )
 
     given = [allocator.allocate(ProjectId(f"project-{number}"), actor="tester") for number in range(3)]

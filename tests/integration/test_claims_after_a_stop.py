@@ -13,7 +13,7 @@ from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeProber, FakeWaker
+from tests.fakes import FakeClock, FakeProber, FakeWaker, a_waiting_room
 
 THREADS = 8
 LATER = NOW + timedelta(minutes=1)
@@ -34,11 +34,11 @@ def registry(engine: Engine) -> SqlRegistry:
 def claim_at_once(registry: SqlRegistry, prober: FakeProber, claims: int) -> list[InstanceId | None]:
     """What each of so many projects gets; None where the pool is said to be exhausted."""
     allocator = Allocator(
-        pool=DEFAULT_POOL,
+        quick_probers={DEFAULT_POOL: prober},
         registry=registry,
-        quick_prober=prober,
         waker=FakeWaker(),
         clock=FakeClock(LATER),
+        waiting_room=a_waiting_room(),
     )
     start = Barrier(THREADS)
 

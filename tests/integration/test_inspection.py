@@ -13,23 +13,25 @@ from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import RegistryUnusable
 from app.domain.finding import Finding, Verdict
-from app.domain.model import DEFAULT_POOL
+from app.domain.model import DEFAULT_POOL, PoolName
 from app.registry.database import open_database
 from app.registry.inspection import examine_database, open_read_only
+from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.registry.versions import revisions
 from tests.builders import NOW, a_look
 from tests.databases import plainly
 
-HERE = {"group": "vscode-asg", "region": "eu-west-1"}
+OURS = Owner("vscode-asg", "eu-west-1")
+GPU = PoolName("gpu")
 
 
 def used(url: str) -> None:
     """Bring a database to where a first start leaves it, with an instance in it."""
     engine = open_database(url)
     registry = SqlRegistry(Transactions(engine))
-    registry.belong_to(DEFAULT_POOL, group=HERE["group"], region=HERE["region"])
+    belong_to(registry._transactions, {DEFAULT_POOL: OURS})
     registry.discover(DEFAULT_POOL, a_look(), now=NOW)
     registry.close()
 
@@ -42,7 +44,7 @@ def write(url: str, statement: str) -> None:
 
 
 def examined(url: str) -> dict[str, Finding]:
-    return {finding.check: finding for finding in examine_database(url, DEFAULT_POOL, **HERE)}
+    return {finding.check: finding for finding in examine_database(url, {DEFAULT_POOL: OURS})}
 
 
 def folder(path: Path) -> dict[str, bytes | None]:
@@ -79,12 +81,49 @@ def test_the_database_of_another_group_is_a_failure(database_url: str) -> None:
 
     found = {
         finding.check: finding
-        for finding in examine_database(database_url, DEFAULT_POOL, group="other", region="eu-west-1")
+        for finding in examine_database(database_url, {DEFAULT_POOL: Owner("other", "eu-west-1")})
     }["database group"]
 
     assert found.verdict is Verdict.FAILURE
     assert "'vscode-asg' in eu-west-1" in found.detail
     assert "ORCHESTRATOR_ASG_NAME" in found.remedy
+
+
+def test_a_pool_that_the_settings_name_no_more_is_a_warning_while_it_has_instances(
+    database_url: str,
+) -> None:
+    used(database_url)
+    engine = open_database(database_url)
+    registry = SqlRegistry(Transactions(engine))
+    belong_to(registry._transactions, {GPU: Owner("gpu-asg", "eu-west-1")})
+    assert "database pools" not in examined(database_url)
+    registry.discover(GPU, a_look(), now=NOW)
+    registry.close()
+
+    found = examined(database_url)["database pools"]
+
+    assert found.verdict is Verdict.WARNING
+    assert "no pool 'gpu', and it still has 1 instances" in found.detail
+
+
+def test_a_pool_that_was_renamed_is_a_failure_while_it_has_instances(database_url: str) -> None:
+    used(database_url)
+
+    findings = examine_database(database_url, {GPU: OURS})
+
+    (found,) = [one for one in findings if one.check == "database group"]
+    assert (found.verdict, found.pool) == (Verdict.FAILURE, GPU)
+    assert "is that of the pool 'default' in the database" in found.detail
+
+
+def test_each_pools_group_is_looked_at(database_url: str) -> None:
+    used(database_url)
+
+    findings = examine_database(database_url, {DEFAULT_POOL: OURS, GPU: Owner("gpu-asg", "eu-west-1")})
+
+    groups = {one.pool: one.detail for one in findings if one.check == "database group"}
+    assert groups[DEFAULT_POOL] == "It belongs to 'vscode-asg' in eu-west-1, as the settings say."
+    assert "the first start ties it to 'gpu-asg' in eu-west-1" in groups[GPU]
 
 
 def test_a_database_that_no_service_has_used_belongs_to_nobody_yet(database_url: str) -> None:
@@ -202,7 +241,7 @@ def test_looking_changes_no_file_and_leaves_none_behind(tmp_path: Path) -> None:
     before = folder(tmp_path)
 
     examined(url)
-    with open_read_only(url, DEFAULT_POOL, **HERE) as engine:
+    with open_read_only(url, DEFAULT_POOL, OURS) as engine:
         SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL)
 
     assert folder(tmp_path) == before
@@ -214,7 +253,7 @@ def test_what_a_crash_left_beside_the_file_is_read_and_stays_there(tmp_path: Pat
         before = folder(tmp_path)
 
         found = examined(f"sqlite:///{path}")
-        with open_read_only(f"sqlite:///{path}", DEFAULT_POOL, **HERE) as engine:
+        with open_read_only(f"sqlite:///{path}", DEFAULT_POOL, OURS) as engine:
             read = SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL)
 
     assert before["registry.db-wal"]
@@ -227,7 +266,7 @@ def test_a_database_opened_to_read_cannot_be_written(database_url: str) -> None:
     used(database_url)
 
     with (
-        open_read_only(database_url, DEFAULT_POOL, **HERE) as engine,
+        open_read_only(database_url, DEFAULT_POOL, OURS) as engine,
         pytest.raises(DBAPIError),
         engine.begin() as connection,
     ):
@@ -235,7 +274,7 @@ def test_a_database_opened_to_read_cannot_be_written(database_url: str) -> None:
 
 
 def test_where_there_is_no_database_an_empty_one_stands_in_and_is_gone_afterwards(tmp_path: Path) -> None:
-    with open_read_only(f"sqlite:///{tmp_path}/registry.db", DEFAULT_POOL, **HERE) as engine:
+    with open_read_only(f"sqlite:///{tmp_path}/registry.db", DEFAULT_POOL, OURS) as engine:
         stand_in = Path(str(engine.url.database))
         assert SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL) == {}
         assert stand_in.exists()
@@ -247,7 +286,7 @@ def test_where_there_is_no_database_an_empty_one_stands_in_and_is_gone_afterward
 def test_an_empty_postgresql_database_stays_empty(a_postgres_database: Callable[[], str]) -> None:
     url = a_postgres_database()
 
-    with open_read_only(url, DEFAULT_POOL, **HERE) as engine:
+    with open_read_only(url, DEFAULT_POOL, OURS) as engine:
         assert SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL) == {}
 
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
@@ -261,7 +300,7 @@ def test_a_database_of_an_older_schema_is_not_read(database_url: str) -> None:
 
     with (
         pytest.raises(RegistryUnusable, match="start the service"),
-        open_read_only(database_url, DEFAULT_POOL, **HERE),
+        open_read_only(database_url, DEFAULT_POOL, OURS),
     ):
         pass
 
@@ -271,6 +310,6 @@ def test_the_database_of_another_group_is_not_read(database_url: str) -> None:
 
     with (
         pytest.raises(RegistryUnusable, match="belongs to the group 'vscode-asg' in eu-west-1"),
-        open_read_only(database_url, DEFAULT_POOL, group="vscode-asg", region="us-east-1"),
+        open_read_only(database_url, DEFAULT_POOL, Owner("vscode-asg", "us-east-1")),
     ):
         pass

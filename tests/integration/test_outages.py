@@ -16,7 +16,7 @@ from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, ProjectId
 from app.registry import ownership
 from app.registry.breaker import Breaker
 from app.registry.database import open_database
-from app.registry.ownership import Owner
+from app.registry.ownership import Owner, belong_to
 from app.registry.postgresql import Limits
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -197,7 +197,7 @@ def _fall_silent_in_a_transaction(registry: SqlRegistry, server: Server, instanc
 def patiently(url: str) -> SqlRegistry:
     """What a worker opens."""
     registry = SqlRegistry(Transactions(open_database(url, connections=3, patient=True, limits=IMPATIENT)))
-    registry.belong_to(DEFAULT_POOL, group=OURS.group, region=OURS.region, patient=True)
+    belong_to(registry._transactions, {DEFAULT_POOL: OURS}, patient=True)
     return registry
 
 
@@ -248,7 +248,7 @@ def test_a_start_in_an_outage_is_refused_to_who_is_not_patient(server: Server, u
 
 def test_the_database_of_another_group_that_comes_back_is_not_used(server: Server, url: str) -> None:
     with a_registry(url) as theirs:
-        theirs.belong_to(DEFAULT_POOL, group="another-asg", region=OURS.region)
+        belong_to(theirs._transactions, {DEFAULT_POOL: Owner("another-asg", OURS.region)})
     server.stop()
     registry = patiently(url)
     server.start()
@@ -300,7 +300,7 @@ def test_a_file_that_cannot_be_opened_yet_is_waited_for_by_the_patient(tmp_path:
     file.rename(aside)
     file.mkdir()
     registry = SqlRegistry(Transactions(open_database(f"sqlite:///{file}", patient=True)))
-    registry.belong_to(DEFAULT_POOL, group=OURS.group, region=OURS.region, patient=True)
+    belong_to(registry._transactions, {DEFAULT_POOL: OURS}, patient=True)
     assert not answers(registry)
 
     file.rmdir()

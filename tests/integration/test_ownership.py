@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.domain.errors import RegistryUnusable
-from app.domain.model import DEFAULT_POOL, PoolView
+from app.domain.model import DEFAULT_POOL, PoolName, PoolView
 from app.registry import ownership
 from app.registry.database import open_database
-from app.registry.ownership import Owner
+from app.registry.ownership import Owner, belong_to
 from app.registry.postgresql import Limits
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
-from tests.builders import NOW
+from tests.builders import NOW, a_look
 from tests.databases import go, line, plainly, python
 from tests.waiting import until
 
@@ -23,7 +23,7 @@ OURS = Owner("vscode-asg", "eu-west-1")
 
 
 def belong(registry: SqlRegistry, owner: Owner = OURS) -> None:
-    registry.belong_to(DEFAULT_POOL, group=owner.group, region=owner.region)
+    belong_to(registry._transactions, {DEFAULT_POOL: owner})
 
 
 def owner_in(engine: Engine) -> Owner | None:
@@ -68,19 +68,62 @@ def test_a_pool_that_only_a_pass_knows_is_tied_at_the_next_start(engine: Engine)
     assert registry.view(DEFAULT_POOL).last_pass_at == NOW
 
 
+# Several pools
+
+GPU = PoolName("gpu")
+GPUS = Owner("gpu-asg", "eu-west-1")
+
+
+def test_a_pool_can_be_added_later(engine: Engine) -> None:
+    transactions = Transactions(engine)
+    belong_to(transactions, {DEFAULT_POOL: OURS})
+
+    belong_to(transactions, {DEFAULT_POOL: OURS, GPU: GPUS})
+
+    with pytest.raises(RegistryUnusable, match=r"Pool 'gpu' of the database belongs to the group 'gpu-asg'"):
+        belong_to(transactions, {DEFAULT_POOL: OURS, GPU: Owner("another-asg", "eu-west-1")})
+
+
+def test_where_one_pool_is_refused_none_is_tied(engine: Engine) -> None:
+    transactions = Transactions(engine)
+    belong_to(transactions, {GPU: GPUS})
+
+    with pytest.raises(RegistryUnusable):
+        belong_to(transactions, {DEFAULT_POOL: OURS, GPU: Owner("another-asg", "eu-west-1")})
+
+    assert owner_in(engine) is None
+
+
+def test_a_pool_with_instances_cannot_be_given_another_name(engine: Engine) -> None:
+    """Its instances would belong to nobody, and those of the new pool would all be known already."""
+    transactions = Transactions(engine)
+    belong_to(transactions, {GPU: GPUS})
+    SqlRegistry(transactions).discover(GPU, a_look(), now=NOW)
+
+    with pytest.raises(RegistryUnusable, match=r"'gpu-asg' in eu-west-1 is that of the pool 'gpu'"):
+        belong_to(transactions, {PoolName("large"): GPUS})
+
+
+def test_a_pool_without_instances_can(engine: Engine) -> None:
+    transactions = Transactions(engine)
+    belong_to(transactions, {GPU: GPUS})
+
+    belong_to(transactions, {PoolName("large"): GPUS})
+
+
 # Replicas that start at once
 
 
 STARTER = """
 import sys
 from app.registry.database import open_database
-from app.registry.sql import SqlRegistry
+from app.registry.ownership import Owner, belong_to
 from app.registry.transactions import Transactions
 print("ready", flush=True)
 sys.stdin.readline()
-registry = SqlRegistry(Transactions(open_database(sys.argv[1])))
-registry.belong_to("default", group="vscode-asg", region="eu-west-1")
-registry.close()
+transactions = Transactions(open_database(sys.argv[1]))
+belong_to(transactions, {"default": Owner("vscode-asg", "eu-west-1"), "gpu": Owner("gpu", "eu-west-1")})
+transactions.close()
 """
 
 
@@ -97,7 +140,7 @@ def test_processes_that_start_with_an_empty_database_at_once_all_can(
 
     assert told == [""] * 4
     with plainly(url) as connection:
-        assert connection.execute(text("SELECT count(*) FROM pools")).scalar_one() == 1
+        assert connection.execute(text("SELECT count(*) FROM pools")).scalar_one() == 2
 
 
 @contextmanager

@@ -7,20 +7,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from app.domain.controls import Controls
 from app.domain.errors import RegistryUnusable
 from app.domain.finding import Verdict
 from app.domain.model import DEFAULT_POOL, InstanceState, ProjectId
 from app.registry.database import open_database
 from app.registry.inspection import examine_database, open_read_only
+from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.registry.versions import revisions
-from app.service.status import Duty, Status
-from app.web import schemas
-from tests.builders import NOW, a_look
+from app.service.status import Duty, PoolStatus, Status
+from app.web import rendering
+from tests.builders import NOW, a_look, a_pool
 from tests.databases import plainly
 
-HERE = {"group": "vscode-asg", "region": "eu-west-1"}
+HERE = {DEFAULT_POOL: Owner("vscode-asg", "eu-west-1")}
 OURS = revisions()[-1]
 LOOK = a_look()
 
@@ -31,7 +33,7 @@ def newer(database_url: str) -> Callable[[str | None], str]:
 
     def make(oldest: str | None) -> str:
         registry = SqlRegistry(Transactions(open_database(database_url)))
-        registry.belong_to(DEFAULT_POOL, group="vscode-asg", region="eu-west-1")
+        belong_to(registry._transactions, HERE)
         registry.discover(DEFAULT_POOL, LOOK, now=NOW)
         registry.mark_idle(LOOK.id, "10.0.0.1", 8080, now=NOW)
         registry.close()
@@ -61,7 +63,7 @@ def test_this_version_works_with_a_newer_schema_that_suits_it(
     url = newer(oldest)
 
     registry = SqlRegistry(Transactions(open_database(url)))
-    registry.belong_to(DEFAULT_POOL, group="vscode-asg", region="eu-west-1")
+    belong_to(registry._transactions, HERE)
     claimed = registry.claim(DEFAULT_POOL, ProjectId("alice"), actor="tester", now=NOW)
     ended = registry.destroy(LOOK.id, actor="tester", now=NOW)
     registry.close()
@@ -111,9 +113,9 @@ def test_a_file_of_a_newer_version_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_newer_schema_that_suits_is_read_and_told(newer: Callable[[str | None], str]) -> None:
     url = newer(OURS)
 
-    with open_read_only(url, DEFAULT_POOL, **HERE) as engine:
+    with open_read_only(url, DEFAULT_POOL, HERE[DEFAULT_POOL]) as engine:
         assert set(SqlRegistry(Transactions(engine)).instances(DEFAULT_POOL)) == {LOOK.id}
-    found = examine_database(url, DEFAULT_POOL, **HERE)
+    found = examine_database(url, HERE)
 
     assert {finding.verdict for finding in found} == {Verdict.OK}
     assert "9999 is newer" in found[0].detail
@@ -122,9 +124,12 @@ def test_a_newer_schema_that_suits_is_read_and_told(newer: Callable[[str | None]
 def test_a_newer_schema_that_does_not_suit_is_not_read(newer: Callable[[str | None], str]) -> None:
     url = newer("9999")
 
-    with pytest.raises(RegistryUnusable, match="newer version"), open_read_only(url, DEFAULT_POOL, **HERE):
+    with (
+        pytest.raises(RegistryUnusable, match="newer version"),
+        open_read_only(url, DEFAULT_POOL, HERE[DEFAULT_POOL]),
+    ):
         pass
-    (finding,) = examine_database(url, DEFAULT_POOL, **HERE)
+    (finding,) = examine_database(url, HERE)
 
     assert finding.verdict is Verdict.FAILURE
 
@@ -138,7 +143,7 @@ def written(newer: Callable[[str | None], str]) -> SqlRegistry:
     url = newer(OURS)
     with plainly(url) as connection:
         for statement in [
-            "UPDATE instances SET state = 'terminating', end_reason = 'released'",
+            "UPDATE instances SET state = 'terminating', end_reason = 'retired'",
             "UPDATE events SET kind = 'instance.painted', reason = 'blue'",
             "UPDATE pools SET limited_by = 'moon-phase'",
             """UPDATE pools SET notices = '[{"code": "dark", "detail": "No moon.", "since": 7}]'""",
@@ -153,7 +158,7 @@ def test_unknown_words_are_read_as_they_are(written: SqlRegistry) -> None:
     kinds = {event.kind for event in written.events(limit=10)}
     written.close()
 
-    assert (view.limited_by, reason, kinds) == ("moon-phase", "released", {"instance.painted"})
+    assert (view.limited_by, reason, kinds) == ("moon-phase", "retired", {"instance.painted"})
     assert [(notice.code, notice.detail) for notice in view.notices] == [("dark", "No moon.")]
 
 
@@ -161,10 +166,11 @@ def test_status_tells_an_unknown_limit(written: SqlRegistry) -> None:
     view = written.view(DEFAULT_POOL)
     written.close()
 
+    pool = PoolStatus(config=a_pool(), controls=Controls(pool=DEFAULT_POOL), view=view, counts={}, held=0)
     duty = Duty(replica="ours", leader=None, pass_age=None)
-    told = schemas.status(Status(view=view, buffer=5, instances=[], duty=duty))
+    told = rendering.status(Status(default=pool, instances=[], pools=[pool], duty=duty))
 
-    assert json.loads(json.dumps(told))["limitedBy"] == "moon-phase"
+    assert json.loads(told.model_dump_json(by_alias=True))["limitedBy"] == "moon-phase"
 
 
 def test_an_unknown_reason_stays_on_the_instance_to_its_end(written: SqlRegistry) -> None:
@@ -179,5 +185,5 @@ def test_an_unknown_reason_stays_on_the_instance_to_its_end(written: SqlRegistry
         now=NOW,
     )
 
-    assert written.terminated([LOOK.id])[LOOK.id].end_reason == "released"
+    assert written.terminated([LOOK.id])[LOOK.id].end_reason == "retired"
     written.close()

@@ -1,4 +1,4 @@
-"""What bootstrap wires together: every change at AWS hangs on the mandate of its term."""
+"""What bootstrap wires together: every change at AWS hangs on its term's mandate and on no pause."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,14 +6,21 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app import bootstrap
+from app.bootstrap import pools
+from app.bootstrap.clock import SystemClock
+from app.domain.controls import Change, Controls
 from app.domain.errors import NotLeading
+from app.domain.model import DEFAULT_POOL, Limit, PoolName
 from app.poller import Jobs
+from app.registry.controls import SqlControls
 from app.registry.database import open_database
+from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
-from app.settings import Settings
+from app.settings import PoolEntry, Settings
+from app.settings.pools import PoolsFile
 from app.simulator.cloud import SimulatedCloud
+from tests.builders import NOW
 from tests.fakes import FakeMandate
 from tests.simulated import a_simulated_cloud
 
@@ -36,6 +43,7 @@ def cloud() -> Iterator[SimulatedCloud]:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[SqlRegistry]:
     registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
+    belong_to(registry._transactions, {DEFAULT_POOL: Owner("vscode-asg", "us-east-1")})
     yield registry
     registry.close()
 
@@ -52,7 +60,15 @@ def settings(cloud: SimulatedCloud, monkeypatch: pytest.MonkeyPatch) -> Settings
 
 
 def jobs(settings: Settings, registry: SqlRegistry, mandate: FakeMandate) -> Jobs:
-    return bootstrap._jobs(settings, registry, bootstrap.SystemClock(), agent="ec2-orchestrator/me")(mandate)
+    to_aws = pools.connections(settings, "ec2-orchestrator/me")[DEFAULT_POOL]
+    controls = SqlControls(registry._transactions)
+    return pools.new_jobs(settings.pools[DEFAULT_POOL], to_aws, registry, controls, SystemClock())(mandate)
+
+
+def pause(registry: SqlRegistry, *, paused: bool = True) -> None:
+    SqlControls(registry._transactions).change(
+        DEFAULT_POOL, Change(paused=paused), configured=5, expect=None, actor="tester", now=NOW
+    )
 
 
 def asked(cloud: SimulatedCloud) -> set[str]:
@@ -101,3 +117,90 @@ def test_each_call_says_which_replica_made_it(
 
     agents = {call["agent"].split()[-1] for call in cloud.calls.as_json()["calls"]}
     assert agents == {"ec2-orchestrator/me"}
+
+
+# A pool that an operator paused
+
+
+def test_a_pass_of_a_paused_pool_changes_nothing(
+    settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
+) -> None:
+    pause(registry)
+
+    jobs(settings, registry, FakeMandate()).tick()
+
+    assert asked(cloud) == set()
+    assert registry.view(DEFAULT_POOL).limited_by is Limit.PAUSED
+
+
+def test_a_pause_in_the_middle_of_a_pass_stops_the_change_that_was_planned(
+    settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    term = jobs(settings, registry, FakeMandate())
+    read = SqlControls.controls
+    reads: list[PoolName] = []
+
+    def pausing(panel: SqlControls, pool: PoolName) -> Controls:
+        """Answer as asked; and once a pass has begun by it, pause the pool."""
+        answer = read(panel, pool)
+        reads.append(pool)
+        if len(reads) == 1:
+            pause(registry)
+        return answer
+
+    monkeypatch.setattr(SqlControls, "controls", pausing)
+
+    report = term.tick()
+
+    assert len(reads) > 1
+    assert asked(cloud) == set()
+    assert not report.failed
+    assert registry.view(DEFAULT_POOL).limited_by is Limit.PAUSED
+
+
+def test_a_paused_pool_is_not_examined(
+    settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
+) -> None:
+    term = jobs(settings, registry, FakeMandate())
+    term.tick()
+    pause(registry)
+    cloud.calls.clear()
+
+    term.examine()
+
+    assert cloud.calls.as_json()["counts"] == {}
+
+
+def test_a_pool_that_was_resumed_is_filled_up(
+    settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
+) -> None:
+    term = jobs(settings, registry, FakeMandate())
+    pause(registry)
+    term.tick()
+    pause(registry, paused=False)
+
+    term.tick()
+
+    assert asked(cloud) == {"SetDesiredCapacity"}
+
+
+# Several pools
+
+
+def test_pools_of_one_region_share_the_accounts_session_and_budget_and_no_clients(
+    settings: Settings, cloud: SimulatedCloud
+) -> None:
+    entries = {
+        DEFAULT_POOL: PoolEntry(group="vscode-asg"),
+        PoolName("gpu"): PoolEntry(group="gpu-asg"),
+        PoolName("far"): PoolEntry(group="vscode-asg", region="eu-west-1"),
+    }
+    several = settings.model_copy(update={"pools_file": PoolsFile("pools.toml", entries)})
+
+    to_aws = pools.connections(several)
+    ours, gpu, far = (to_aws[PoolName(name)] for name in ("default", "gpu", "far"))
+
+    assert ours._account is gpu._account
+    assert far._account is not ours._account
+    with ours.reading("ec2:DescribeInstances") as one, gpu.reading("ec2:DescribeInstances") as another:
+        assert one.ec2 is not another.ec2

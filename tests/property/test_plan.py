@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from app.domain.actions import (
     Action,
     Adopt,
+    Change,
     Discover,
+    EndHold,
+    Expire,
     MarkIdle,
     MarkMissing,
     MarkTerminated,
@@ -36,7 +39,7 @@ from tests.builders import NOW
 from tests.property.worlds import IDS, World, worlds
 
 A = TypeVar("A", bound=Action)
-StateChange = Discover | Adopt | MarkIdle | Withdraw | MarkTerminating | MarkTerminated
+StateChange = Discover | Adopt | MarkIdle | Withdraw | Expire | MarkTerminating | MarkTerminated
 
 BOOTING, IDLE = InstanceState.BOOTING, InstanceState.IDLE
 ALLOCATED, TERMINATING = InstanceState.ALLOCATED, InstanceState.TERMINATING
@@ -66,7 +69,7 @@ def move_of(action: StateChange) -> tuple[InstanceState, InstanceState] | None:
             return expect, IDLE
         case Withdraw(expect=expect):
             return expect, BOOTING
-        case MarkTerminating(expect=expect):
+        case Expire(expect=expect) | MarkTerminating(expect=expect):
             return expect, TERMINATING
         case MarkTerminated(expect=expect):
             return expect, InstanceState.TERMINATED
@@ -106,7 +109,7 @@ def test_the_order_in_which_things_are_listed_decides_nothing(world: World) -> N
 
 
 @given(worlds(), READY)
-def test_no_plan_ends_an_idle_or_an_allocated_instance_by_our_decision(
+def test_no_plan_ends_an_idle_or_an_allocated_instance_whose_time_is_not_over_by_our_decision(
     world: World, ready: frozenset[InstanceId]
 ) -> None:
     safe = {identity for identity, one in world.known.items() if one.state in {IDLE, ALLOCATED}}
@@ -118,6 +121,37 @@ def test_no_plan_ends_an_idle_or_an_allocated_instance_by_our_decision(
     }
 
     assert not ended & safe
+    for action in actions_of(Expire, world):
+        over = world.known[action.instance].expires_at
+        assert over is not None
+        assert over <= NOW
+        assert not world.policy.paused
+
+
+@given(worlds(orderly=False), READY)
+def test_what_somebody_holds_is_neither_offered_nor_ended_by_us(
+    world: World, ready: frozenset[InstanceId]
+) -> None:
+    held = {identity for identity, one in world.known.items() if one.held}
+
+    touched = {action.instance for action in concluded(world, ready)}
+    touched |= {action.instance for action in actions_of(Terminate, world)}
+    touched |= {action.instance for action in actions_of(Expire, world)}
+    decided = {action.instance for action in actions_of(MarkTerminating, world) if action.reason.ours}
+
+    assert held.isdisjoint(touched | decided)
+
+
+@given(worlds(orderly=False))
+def test_a_hold_ends_when_its_time_is_over_and_not_before(world: World) -> None:
+    over = {
+        identity
+        for identity, one in world.known.items()
+        if one.hold is not None and one.hold.until is not None and one.hold.until <= NOW
+    }
+    planned = decide(world)
+
+    assert planned.refused or {action.instance for action in actions_of(EndHold, world)} == over
 
 
 @given(worlds(orderly=False))
@@ -125,7 +159,7 @@ def test_only_members_that_we_decided_to_end_are_terminated(world: World) -> Non
     for action in actions_of(Terminate, world):
         record, look = world.known[action.instance], world.seen.instances[action.instance]
         assert record.state is TERMINATING
-        assert record.end_reason in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT, EndReason.UNHEALTHY}
+        assert record.end_reason not in {None, EndReason.LEFT, EndReason.VANISHED}
         assert look.member
         assert not look.leaving
 
@@ -179,6 +213,16 @@ def test_only_members_in_service_are_protected_and_each_call_takes_fifty(world: 
             assert world.seen.instances[instance].lifecycle is Lifecycle.IN_SERVICE
 
 
+@given(worlds(orderly=False), READY)
+def test_of_a_paused_pool_nothing_is_changed_at_aws_and_no_end_is_decided(
+    world: World, ready: frozenset[InstanceId]
+) -> None:
+    paused = replace(world, policy=replace(world.policy, paused=True))
+
+    assert not any(isinstance(action, Change | Expire) for action in decide(paused).actions)
+    assert not any(isinstance(action, MarkTerminating) for action in concluded(paused, ready))
+
+
 # Desired capacity
 
 
@@ -203,7 +247,8 @@ def test_where_desired_covers_the_need_it_is_not_raised(world: World) -> None:
     held = sum(one.state is ALLOCATED for one in world.known.values())
     lost = sum(one.state is InstanceState.TERMINATED for one in world.known.values())
     used = sum(look.holder is not None for look in world.seen.staying)
-    need = held + world.waiting + world.policy.buffer + lost + used
+    inspected = sum(one.held for one in world.known.values())
+    need = held + world.waiting + world.policy.buffer + lost + used + inspected
     assume(group.desired is not None)
     assert group.desired is not None
     covered = replace(group, desired=max(need, group.min_size or 0, group.desired))
@@ -235,6 +280,8 @@ def test_an_incomplete_look_changes_nothing_but_by_discovery_and_positive_proof(
                 raise AssertionError(f"{action} out of an incomplete look")
             case Discover() | Adopt() | Terminate() | Protect() | TagAllocation() | RaiseDesired():
                 pass
+            case Expire() | EndHold():
+                pass  # what the registry alone knows
 
 
 @given(worlds(complete=False))

@@ -5,6 +5,7 @@ Whatever happened before, once AWS behaves again the pool must come to rest with
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, cast
@@ -13,7 +14,6 @@ import pytest
 from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -21,14 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.domain.errors import (
-    CloudUnavailable,
-    Contention,
-    Denied,
-    OutcomeUnknown,
-    PoolExhausted,
-    Throttled,
-)
+from app.domain.controls import Change
+from app.domain.errors import PoolExhausted
 from app.domain.model import (
     DEFAULT_POOL,
     EndReason,
@@ -36,7 +30,6 @@ from app.domain.model import (
     InstanceId,
     InstanceState,
     Lifecycle,
-    Limit,
     Policy,
     ProjectId,
 )
@@ -47,25 +40,31 @@ from app.service.allocation import LOOKED_WITHIN, Allocator
 from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import Reconciler
-from tests.fakes import FakeClock, FakeCloud, FakeMandate, FakePreflight, FakeProber, FakeWaker
+from tests.fakes import (
+    FakeClock,
+    FakeCloud,
+    FakeControls,
+    FakeMandate,
+    FakePreflight,
+    FakeProber,
+    FakeWaker,
+    a_waiting_room,
+)
 from tests.property.fuse import Crash, Fuse, Fused
+from tests.property.life import PROJECTS, TTLS, Life
+from tests.property.others import Others
 from tests.property.quick_database import open_quickly
 
-PROJECTS = st.sampled_from([ProjectId(name) for name in ("alice", "bob", "carol", "dave", "erin")])
-OPERATIONS = st.sampled_from(
-    ["observe", "raise_desired", "terminate", "protect", "tag_allocation", "launch_failures"]
-)
-OPTIONAL = st.sampled_from(["protect", "tag_allocation", "launch_failures"])
-REFUSALS = st.sampled_from([Throttled("slow down"), Contention("busy"), CloudUnavailable("no answer")])
-LIMITS = st.sampled_from([Limit.CAPACITY, Limit.QUOTA, Limit.CONFIGURATION])
 BUFFER = 3
+CHANGES = frozenset({"raise_desired", "terminate", "protect", "tag_allocation"})
+PAUSES = st.builds(Change, paused=st.booleans())
+BUFFERS = st.one_of(st.builds(Change, buffer=st.integers(0, 5)), st.just(Change(as_configured=True)))
 QUIET_PASSES = 120
-MOST_STRAYS = 2
 AT_REST = 4
 """Passes without anything to do: a member that was killed takes three to be replaced, and nobody tells us."""
 
 
-class PoolMachine(RuleBasedStateMachine):
+class PoolMachine(Life, Others):
     """One pool, and everybody who does something to it."""
 
     steps = 0
@@ -77,14 +76,11 @@ class PoolMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.prober = FakeProber()
         self.fuse = Fuse()
+        self.controls = FakeControls()
         self.handed_out: dict[InstanceId, ProjectId] = {}
-        self.harmed_by_others: set[InstanceId] = set()
         self.picture_is_old = False
         self.crashes = 0
         self.databases_lost = 0
-        self.protection_denied = False
-        self.strays = 0
-        self.tagged_by_others: set[InstanceId] = set()
 
     @initialize(
         desired=st.integers(0, 5),
@@ -114,6 +110,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.come_to_rest()
             event(f"crashes: {min(self.crashes, 5)}")
             event(f"databases lost: {min(self.databases_lost, 5)}")
+            event(f"holds: {min(self.holds, 5)}")
         finally:
             self.registry.close()
             shutil.rmtree(self.folder)
@@ -126,23 +123,31 @@ class PoolMachine(RuleBasedStateMachine):
         policy = Policy(buffer=BUFFER)
         registry = cast("Registry", Fused(self.registry, self.fuse))
         self.readiness = Readiness(
-            policy=policy, registry=registry, prober=self.prober, mandate=FakeMandate(), clock=self.clock
+            policy=policy,
+            registry=registry,
+            controls=self.controls,
+            prober=self.prober,
+            mandate=FakeMandate(),
+            clock=self.clock,
         )
         self.reconciler = Reconciler(
             policy=policy,
             registry=registry,
+            controls=self.controls,
             cloud=cast("Cloud", Fused(self.cloud, self.fuse, self._watch_cloud)),
-            examination=Examination(FakePreflight(), buffer=BUFFER, monotonic=lambda: 0.0),
+            examination=Examination(
+                FakePreflight(), policy=policy, controls=self.controls, monotonic=lambda: 0.0
+            ),
             readiness=self.readiness,
             mandate=FakeMandate(),
             clock=self.clock,
         )
         self.allocator = Allocator(
-            pool=DEFAULT_POOL,
+            quick_probers={DEFAULT_POOL: self.prober},
             registry=self.registry,
-            quick_prober=self.prober,
             waker=FakeWaker(),
             clock=self.clock,
+            waiting_room=a_waiting_room(),
         )
 
     @rule(times=st.integers(1, 3), pause=st.sampled_from([1, 2, 10]))
@@ -183,9 +188,21 @@ class PoolMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
         self.folder.mkdir()
         self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
+        self.controls = FakeControls()  # they stood in it
+        self.forget_limits()
         self.databases_lost += 1
         self.restart()
         self.reconciler.tick()
+
+    @rule(change=st.one_of(PAUSES, PAUSES, BUFFERS))
+    def operate(self, change: Change) -> None:
+        """Pause, resume, or set the buffer."""
+        self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        self.controls.change(
+            DEFAULT_POOL, change, configured=BUFFER, expect=None, actor="tester", now=self.clock.now()
+        )
 
     def _everything_is_on_the_tags(self) -> bool:
         known = self.registry.instances(DEFAULT_POOL).values()
@@ -196,16 +213,16 @@ class PoolMachine(RuleBasedStateMachine):
 
     # Users
 
-    @rule(projects=st.lists(PROJECTS, min_size=1, max_size=3))
-    def claim_several(self, projects: list[ProjectId]) -> None:
+    @rule(projects=st.lists(PROJECTS, min_size=1, max_size=3), ttl=TTLS)
+    def claim_several(self, projects: list[ProjectId], ttl: timedelta | None) -> None:
         for project in projects:
-            self.claim(project)
+            self.claim(project, ttl)
 
-    def claim(self, project: ProjectId) -> None:
+    def claim(self, project: ProjectId, ttl: timedelta | None = None) -> None:
         held = [one.id for one in self._in(InstanceState.ALLOCATED) if one.project == project]
-        idle = [one.id for one in self._in(InstanceState.IDLE)]
+        idle = [one.id for one in self._in(InstanceState.IDLE) if not one.held]
         try:
-            claimed = self.allocator.allocate(project, actor="tester")
+            claimed = self.allocator.allocate(project, actor="tester", ttl=ttl)
         except PoolExhausted:
             assert not held
             seen_at = self.registry.view(DEFAULT_POOL).last_pass_at
@@ -221,6 +238,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert instance not in self.handed_out
             self._check_protection(instance)
             self.handed_out[instance] = project
+            self.limits[instance] = claimed.allocation.expires_at
 
     def _check_protection(self, instance: InstanceId) -> None:
         look = self.cloud.look(instance)
@@ -230,128 +248,12 @@ class PoolMachine(RuleBasedStateMachine):
             assert self.protection_denied, "handed out without protection"
             self.harmed_by_others.add(instance)  # whoever lowers desired may end it
 
-    @rule(project=PROJECTS)
-    def release(self, project: ProjectId) -> None:
-        for one in self._in(InstanceState.ALLOCATED):
-            if one.project == project:
-                self.registry.destroy(one.id, actor="tester", now=self.clock.now())
-
     @rule(data=st.data())
     def destroy(self, data: st.DataObject) -> None:
         known = sorted(self.registry.instances(DEFAULT_POOL))
         if known:
             doomed = data.draw(st.sampled_from(known))
             self.registry.destroy(doomed, actor="tester", now=self.clock.now())
-
-    # AWS, and others who act on it
-
-    @rule(data=st.data())
-    def lose_a_member(self, data: st.DataObject) -> None:
-        if self.cloud.members:
-            victim = data.draw(st.sampled_from(self.cloud.members))
-            self.harmed_by_others.add(victim)
-            self.cloud.kill(victim)
-
-    @rule(data=st.data())
-    def overlook_members(self, data: st.DataObject) -> None:
-        """Leave some out of one look that calls itself complete. The next one has them: nothing is proved."""
-        if self.cloud.members:
-            self.cloud.recover("observe")
-            self.cloud.overlook(*data.draw(st.sets(st.sampled_from(self.cloud.members), max_size=3)))
-            self.run_passes(2, pause=data.draw(st.sampled_from([1, 31])))
-
-    @rule(data=st.data())
-    def cut_a_look_short(self, data: st.DataObject) -> None:
-        if self.cloud.members:
-            self.cloud.cut_short(*data.draw(st.sets(st.sampled_from(self.cloud.members))))
-
-    @rule(looks=st.integers(1, 2))
-    def show_an_old_picture(self, looks: int) -> None:
-        self.cloud.lag(looks)
-
-    @rule(operation=OPERATIONS, error=REFUSALS, times=st.integers(1, 2))
-    def refuse(self, operation: str, error: Throttled | Contention | CloudUnavailable, times: int) -> None:
-        self.cloud.fail(operation, error, times=times)
-
-    @rule(operation=st.sampled_from(["raise_desired", "terminate", "tag_allocation"]), done=st.booleans())
-    def lose_an_answer(self, operation: str, done: bool) -> None:
-        self.cloud.fail(operation, OutcomeUnknown("no answer"), after_effect=done)
-
-    @rule(operation=OPTIONAL, times=st.sampled_from([1, 100]))
-    def deny(self, operation: str, times: int) -> None:
-        self.protection_denied |= operation == "protect"
-        self.cloud.fail(operation, Denied("not authorized"), times=times)
-
-    @rule(desired=st.integers(0, 10))
-    def somebody_else_sets_desired(self, desired: int) -> None:
-        self.cloud.set_desired(min(max(desired, self.cloud.min_size), self.cloud.max_size))
-
-    @rule(looks=st.sampled_from([0, 1, 4, None]))
-    def change_how_long_a_boot_takes(self, looks: int | None) -> None:
-        self.cloud.boot_looks = looks
-
-    @rule(capacity=st.sampled_from([2, 4, None]), limit=LIMITS)
-    def run_out_of_capacity(self, capacity: int | None, limit: Limit) -> None:
-        self.cloud.run_out(capacity, limit)
-
-    @rule(data=st.data())
-    def silence_some(self, data: st.DataObject) -> None:
-        """From now on only these answer: instances that are launched later do not."""
-        members = self.cloud.members
-        self.prober.ready = data.draw(st.sets(st.sampled_from(members))) if members else set()
-
-    @rule()
-    def let_all_answer(self) -> None:
-        self.prober.ready = None
-
-    @rule(dead=st.booleans())
-    def change_whether_front_pages_open(self, dead: bool) -> None:
-        self.prober.opening = set() if dead else None
-
-    @rule(version=st.integers(1, 3))
-    def change_the_launch_template(self, version: int) -> None:
-        self.cloud.template = f"lt-fake:{version}"
-
-    @rule(data=st.data(), holder=st.sampled_from(["somebody-else", "alice", "no project id", "status"]))
-    def write_a_tag(self, data: st.DataObject, holder: str) -> None:
-        """Somebody else begins to use an instance, and says so: not one that a project of ours has."""
-        free = [one for one in self.cloud.members if one not in self.handed_out and self._is_free(one)]
-        if free:
-            used = data.draw(st.sampled_from(free))
-            self.cloud.write_tags(used, holder, self.clock.now())
-            look = self.cloud.look(used)
-            if look is None or not look.protected:
-                self.harmed_by_others.add(used)  # whoever lowers desired may end it before we protect it
-            self.tagged_by_others.add(used)
-
-    def _is_free(self, instance: InstanceId) -> bool:
-        record = self.registry.instances(DEFAULT_POOL).get(instance)
-        return record is None or record.state in {InstanceState.BOOTING, InstanceState.IDLE}
-
-    @rule(data=st.data())
-    def find_a_member_unhealthy(self, data: st.DataObject) -> None:
-        if self.cloud.members:
-            victim = data.draw(st.sampled_from(self.cloud.members))
-            self.harmed_by_others.add(victim)
-            self.cloud.change(victim, healthy=False)
-
-    @rule(readable=st.booleans())
-    def change_whether_figures_can_be_read(self, readable: bool) -> None:
-        self.cloud.figures_readable = readable
-
-    @rule(exists=st.booleans())
-    def change_whether_the_group_exists(self, exists: bool) -> None:
-        self.cloud.group_exists = exists
-
-    @precondition(lambda self: self.strays < MOST_STRAYS)
-    @rule()
-    def leave_a_stray(self) -> None:
-        self.strays += 1
-        self.cloud.stray()
-
-    @rule(seconds=st.sampled_from([5, 31, 301]))
-    def let_time_pass(self, seconds: int) -> None:
-        self.clock.advance(seconds)
 
     # What always holds
 
@@ -384,11 +286,14 @@ class PoolMachine(RuleBasedStateMachine):
 
     def _watch_cloud(self, operation: str, arguments: tuple[Any, ...]) -> None:
         """Judge each of our calls by what is true at the moment when it is made."""
+        if operation in CHANGES:
+            assert not self.controls.controls(DEFAULT_POOL).paused, "a paused pool changed something at AWS"
         if operation == "terminate":
             doomed = self.registry.instances(DEFAULT_POOL)[arguments[0]]
             assert doomed.state is InstanceState.TERMINATING
-            assert doomed.end_reason in {EndReason.DESTROYED, EndReason.BOOT_TIMEOUT, EndReason.UNHEALTHY}
-            assert doomed.end_reason is EndReason.DESTROYED or doomed.id not in self.handed_out
+            assert not doomed.held
+            assert doomed.end_reason not in {EndReason.LEFT, EndReason.VANISHED, None}
+            assert not doomed.end_reason.unready or doomed.id not in self.handed_out
         elif operation == "observe":
             self.picture_is_old = self.cloud.lagging
         elif operation == "raise_desired" and not self.picture_is_old and self.cloud.figures_readable:
@@ -399,6 +304,8 @@ class PoolMachine(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         """Let AWS behave, give it time, and find the pool whole."""
         self._calm()
+        self._tell(Change(paused=False))
+        self.end_all_holds()
         quiet = 0
         for _ in range(QUIET_PASSES):
             report = self.reconciler.tick()
@@ -411,7 +318,8 @@ class PoolMachine(RuleBasedStateMachine):
             raise AssertionError("the pool does not come to rest")
         view = self.registry.view(DEFAULT_POOL)
         idle, held = len(self._in(InstanceState.IDLE)), len(self._in(InstanceState.ALLOCATED))
-        assert idle >= BUFFER or view.limited_by is not None
+        buffer = self.controls.controls(DEFAULT_POOL).over(Policy(buffer=BUFFER)).buffer
+        assert idle >= buffer or view.limited_by is not None
         given_up = sum(notice.code == "back-from-the-dead" for notice in view.notices)
         assert idle + held + given_up == len(self.cloud.members)
         for project in {one.project for one in self._in(InstanceState.ALLOCATED)}:

@@ -21,13 +21,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.domain.errors import InstanceNotFound, PoolExhausted
+from app.domain.errors import AllocationNotFound, HoldTooLate, InstanceNotFound, PoolExhausted
 from app.domain.events import EventKind
 from app.domain.model import (
     DEFAULT_POOL,
     TRANSITIONS,
     Allocation,
     EndReason,
+    Hold,
+    Instance,
     InstanceId,
     InstanceState,
     ProjectId,
@@ -38,6 +40,7 @@ from tests.builders import NOW, a_look, an_instance_id
 from tests.property.quick_database import open_quickly
 
 PROJECTS = [ProjectId(name) for name in ("alice", "bob", "carol", "dave")]
+TIMES = st.none() | st.sampled_from([1, 31, 1000]).map(lambda seconds: timedelta(seconds=seconds))
 ENDS = [InstanceState.TERMINATING, InstanceState.TERMINATED]
 
 BECOMES = {
@@ -58,6 +61,23 @@ class Record:
     state: InstanceState
     since: datetime
     project: ProjectId | None = None
+    expires_at: datetime | None = None
+    hold: Hold | None = None
+    beyond_us: bool = False
+    """It is terminating, and AWS was asked for it already, or it goes by no decision of ours."""
+
+
+def as_known(real: Instance) -> Record:
+    """What the registry has, as the model would remember it."""
+    left = real.end_reason is EndReason.LEFT
+    return Record(
+        real.state,
+        real.state_since,
+        real.project,
+        real.expires_at,
+        real.hold,
+        real.state is InstanceState.TERMINATING and (left or real.terminate_called_at is not None),
+    )
 
 
 class RegistryMachine(RuleBasedStateMachine):
@@ -102,7 +122,8 @@ class RegistryMachine(RuleBasedStateMachine):
 
     def mark_idle(self, instance: InstanceId) -> None:
         moved = self.registry.mark_idle(instance, "10.0.0.1", 8080, now=self._later())
-        assert moved is self._move(instance, InstanceState.BOOTING, InstanceState.IDLE)
+        free = self.model[instance].hold is None
+        assert moved is (free and self._move(instance, InstanceState.BOOTING, InstanceState.IDLE))
 
     @rule(instance=instances)
     def discover_again(self, instance: InstanceId) -> None:
@@ -126,6 +147,105 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         moved = self.registry.end(instance, expect=expect, to=to, reason=EndReason.LEFT, now=self._later())
         assert moved is self._move(instance, expect, to)
+        if moved:  # by no decision of ours, which ends a hold
+            going = to is InstanceState.TERMINATING
+            self.model[instance] = replace(self.model[instance], hold=None, beyond_us=going)
+
+    @rule(instance=instances)
+    def give_up(self, instance: InstanceId) -> None:
+        """End one that does not get ready."""
+        expect, to = InstanceState.BOOTING, InstanceState.TERMINATING
+        reason = EndReason.BOOT_TIMEOUT
+        moved = self.registry.end(instance, expect=expect, to=to, reason=reason, now=self._later())
+        assert moved is (self.model[instance].hold is None and self._move(instance, expect, to))
+
+    @rule(instance=instances)
+    def finish(self, instance: InstanceId) -> None:
+        """Prove that one is gone that we ended."""
+        expect, to = InstanceState.TERMINATING, InstanceState.TERMINATED
+        reason = EndReason.DESTROYED
+        moved = self.registry.end(instance, expect=expect, to=to, reason=reason, now=self._later())
+        assert moved is self._move(instance, expect, to)
+        if moved:
+            self.model[instance] = replace(self.model[instance], hold=None, beyond_us=False)
+
+    @rule(instance=instances, refused=st.booleans())
+    def ask_aws_to_terminate(self, instance: InstanceId, *, refused: bool) -> None:
+        before, now = self.model[instance], self._later()
+        may = before.state is InstanceState.TERMINATING and before.hold is None
+        assert self.registry.note_terminate_call(instance, now) is may
+        if may and refused:
+            self.registry.forget_terminate_call(instance, now)
+            left = self.registry.instances(DEFAULT_POOL)[instance].end_reason is EndReason.LEFT
+            self.model[instance] = replace(before, beyond_us=left)
+        elif may:
+            self.model[instance] = replace(before, beyond_us=True)
+
+    @rule(project=st.sampled_from(PROJECTS))
+    def release(self, project: ProjectId) -> None:
+        held = [one for one, record in self.model.items() if _holds(record, project)]
+        now = self._later()
+        if not held:
+            with pytest.raises(AllocationNotFound):
+                self.registry.release(project, actor="tester", now=now)
+            return
+        ended = self.registry.release(project, actor="tester", now=now)
+        assert ended == replace(self.answers[project], state=InstanceState.TERMINATING)
+        self._move(held[0], InstanceState.ALLOCATED, InstanceState.TERMINATING)
+
+    @rule(project=st.sampled_from(PROJECTS), lasts=TIMES)
+    def renew(self, project: ProjectId, lasts: timedelta | None) -> None:
+        held = [one for one, record in self.model.items() if _holds(record, project)]
+        now = self._later()
+        until = None if lasts is None else now + lasts
+        if not held:
+            with pytest.raises(AllocationNotFound):
+                self.registry.renew(project, until, actor="tester", now=now)
+            return
+        self.answers[project] = replace(self.answers[project], expires_at=until)
+        assert self.registry.renew(project, until, actor="tester", now=now) == self.answers[project]
+        self.model[held[0]] = replace(self.model[held[0]], expires_at=until)
+
+    @rule(instance=instances)
+    def expire(self, instance: InstanceId) -> None:
+        before, now = self.model[instance], self._later()
+        over = before.expires_at is not None and before.expires_at <= now
+        over = over and _live(before) and before.hold is None
+        assert self.registry.expire(instance, now=now) is over
+        if over:
+            self._move(instance, InstanceState.ALLOCATED, InstanceState.TERMINATING)
+
+    @rule(instance=instances, lasts=TIMES)
+    def hold(self, instance: InstanceId, lasts: timedelta | None) -> None:
+        before, now = self.model[instance], self._later()
+        until = None if lasts is None else now + lasts
+        if before.state is InstanceState.TERMINATED or before.beyond_us:
+            refusal = InstanceNotFound if before.state is InstanceState.TERMINATED else HoldTooLate
+            with pytest.raises(refusal):
+                self.registry.hold(instance, until=until, reason=None, actor="tester", now=now)
+            return
+        since = now if before.hold is None else before.hold.since
+        held = self.registry.hold(instance, until=until, reason=None, actor="tester", now=now)
+        self.model[instance] = replace(before, hold=Hold(since=since, by="tester", until=until))
+        assert held.hold == self.model[instance].hold
+
+    @rule(instance=instances)
+    def unhold(self, instance: InstanceId) -> None:
+        before, now = self.model[instance], self._later()
+        if before.state is InstanceState.TERMINATED:
+            with pytest.raises(InstanceNotFound):
+                self.registry.unhold(instance, actor="tester", now=now)
+            return
+        assert self.registry.unhold(instance, actor="tester", now=now).hold is None
+        self.model[instance] = replace(before, hold=None)
+
+    @rule(instance=instances)
+    def end_hold(self, instance: InstanceId) -> None:
+        hold, now = self.model[instance].hold, self._later()
+        over = hold is not None and hold.until is not None and hold.until <= now
+        assert self.registry.end_hold(instance, now=now) is over
+        if over:
+            self.model[instance] = replace(self.model[instance], hold=None)
 
     @rule(project=st.sampled_from(PROJECTS))
     def destroy_what_a_project_holds(self, project: ProjectId) -> None:
@@ -153,18 +273,21 @@ class RegistryMachine(RuleBasedStateMachine):
             self._move(instance, before.state, InstanceState.TERMINATING)
         assert (ending.state, ending.project) == (InstanceState.TERMINATING, before.project)
 
-    @rule(project=st.sampled_from(PROJECTS))
-    def claim(self, project: ProjectId) -> None:
+    @rule(project=st.sampled_from(PROJECTS), lasts=TIMES)
+    def claim(self, project: ProjectId, lasts: timedelta | None) -> None:
         held = [one for one, record in self.model.items() if _holds(record, project)]
         free = sorted(
-            (record.since, one) for one, record in self.model.items() if record.state is InstanceState.IDLE
+            (record.since, one)
+            for one, record in self.model.items()
+            if record.state is InstanceState.IDLE and record.hold is None
         )
         now = self._later()
+        until = None if lasts is None else now + lasts
         if not held and not free:
             with pytest.raises(PoolExhausted):
                 self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now)
             return
-        claimed = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now)
+        claimed = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now, expires_at=until)
         if held:
             assert not claimed.created
             assert claimed.allocation == self.answers[project]
@@ -173,7 +296,8 @@ class RegistryMachine(RuleBasedStateMachine):
             assert claimed.allocation.instance == free[0][1]
             self.handed_out.append(claimed.allocation.instance)
             self.answers[project] = claimed.allocation
-            self.model[free[0][1]] = Record(InstanceState.ALLOCATED, now, project)
+            assert claimed.allocation.expires_at == until
+            self.model[free[0][1]] = Record(InstanceState.ALLOCATED, now, project, until)
 
     @rule(seconds=st.sampled_from([1, 31]))
     def let_time_pass(self, seconds: int) -> None:
@@ -191,7 +315,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @invariant()
     def the_registry_knows_what_happened(self) -> None:
         found = self.registry.instances(DEFAULT_POOL)
-        assert {one: Record(real.state, real.state_since, real.project) for one, real in found.items()} == {
+        assert {one: as_known(real) for one, real in found.items()} == {
             one: record for one, record in self.model.items() if record.state is not InstanceState.TERMINATED
         }
 
@@ -217,7 +341,20 @@ class RegistryMachine(RuleBasedStateMachine):
                 if line.kind is EventKind.INSTANCE_TERMINATED and line.instance in told:
                     project = told[line.instance].project
                 told[line.instance] = Record(BECOMES[line.kind], line.at, project)
-        assert told == self.model
+        plain = {
+            one: Record(record.state, record.since, record.project) for one, record in self.model.items()
+        }
+        assert told == plain
+
+    @invariant()
+    def the_audit_trail_explains_every_hold(self) -> None:
+        held: dict[InstanceId | None, bool] = {}
+        for line in reversed(list(self.registry.events(limit=10_000))):
+            if line.kind in {EventKind.INSTANCE_HELD, EventKind.INSTANCE_UNHELD}:
+                held[line.instance] = line.kind is EventKind.INSTANCE_HELD
+        assert {one for one, is_so in held.items() if is_so} == {
+            one for one, record in self.model.items() if record.hold is not None
+        }
 
     def _later(self) -> datetime:
         self.now += timedelta(milliseconds=1)

@@ -10,6 +10,7 @@ from app.domain.model import (
     DEFAULT_POOL,
     EndReason,
     Group,
+    Hold,
     Instance,
     InstanceId,
     InstanceState,
@@ -30,7 +31,9 @@ SIZES = st.integers(min_value=0, max_value=12)
 AGES = st.sampled_from([0, 1, 9, 10, 11, 29, 30, 31, 299, 300, 301, 86_400]).map(
     lambda seconds: timedelta(seconds=seconds)
 )
-POLICIES = st.builds(Policy, buffer=st.integers(min_value=0, max_value=7))
+POLICIES = st.builds(
+    Policy, buffer=st.integers(min_value=0, max_value=7), paused=st.sampled_from([False, False, True])
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ class World:
     setbacks: Setbacks = Setbacks()  # noqa: RUF009 - a frozen value
 
 
+HOLDS = st.builds(
+    Hold, since=st.just(NOW), by=st.just("somebody"), until=st.none() | AGES.map(lambda age: NOW - age)
+)
+LIMITS_OF_TIME = st.none() | st.sampled_from([-301, 0, 301]).map(
+    lambda seconds: NOW + timedelta(seconds=seconds)
+)
+"""Long over, just over, and not yet."""
 HOLDERS = st.sampled_from([None, None, None, "project-a0", "project-a1", "nobody we know", "status"])
 
 
@@ -95,7 +105,9 @@ def records(draw: st.DrawFn, identity: InstanceId) -> Instance:
         terminate_called_at=draw(st.none() | AGES.map(lambda age: NOW - age)) if ending else None,
         project=ProjectId(f"project-{identity[-2:]}") if held else None,
         allocated_at=NOW if held else None,
+        expires_at=draw(LIMITS_OF_TIME) if held or ending else None,
         tagged=held and draw(st.booleans()),
+        hold=None if state is InstanceState.TERMINATED else draw(st.none() | HOLDS),
     )
 
 
@@ -115,7 +127,9 @@ def records_of_any_kind(draw: st.DrawFn, identity: InstanceId) -> Instance:
         terminate_called_at=draw(times),
         project=draw(st.none() | st.just(ProjectId("project"))),
         allocated_at=draw(times),
+        expires_at=draw(LIMITS_OF_TIME),
         tagged=draw(st.booleans()),
+        hold=draw(st.none() | HOLDS),
     )
 
 

@@ -42,15 +42,15 @@ def test_every_fault_is_told_at_once_with_variable_value_and_reason(monkeypatch:
         monkeypatch,
         ORCHESTRATOR_BUFFER="many",
         ORCHESTRATOR_READINESS="maybe",
-        ORCHESTRATOR_BIND="0.0.0.0:9092",
+        ORCHESTRATOR_AUTH="perhaps",
         AWS_ACCESS_KEY="AKIAEXAMPLE",
     )
 
     assert [line.split(":")[0].split(" ")[0].split("=")[0] for line in told] == [
         "ORCHESTRATOR_BUFFER",
         "ORCHESTRATOR_READINESS",
+        "ORCHESTRATOR_AUTH",
         "AWS_ACCESS_KEY",
-        "ORCHESTRATOR_BIND",
     ]
     assert told[0].startswith("ORCHESTRATOR_BUFFER='many': ")
     assert "integer" in told[0]
@@ -67,9 +67,11 @@ def test_every_fault_is_told_at_once_with_variable_value_and_reason(monkeypatch:
         ("ORCHESTRATOR_BIND", "localhost:http"),
         ("ORCHESTRATOR_ADDRESS", "elastic"),
         ("ORCHESTRATOR_POLLER", "true"),
-        ("ORCHESTRATOR_AUTH", "on"),
+        ("ORCHESTRATOR_AUTH", "yes"),
+        ("ORCHESTRATOR_PROXY_HOPS", "-1"),
+        ("ORCHESTRATOR_PROXY_HOPS", "11"),
+        ("ORCHESTRATOR_PROXY_HOPS", "10.0.0.1"),
         ("ORCHESTRATOR_IDLE_TIMEOUT", "600"),
-        ("ORCHESTRATOR_POOLS_FILE", "pools.toml"),
         ("ORCHESTRATOR_LOG_FORMAT", "xml"),
     ],
 )
@@ -95,17 +97,24 @@ def test_a_setting_shows_no_secret_when_printed(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:9092", "10.0.0.5:9092", "example.org:9092", "[::]:9092"])
-def test_an_open_service_refuses_an_address_that_others_can_reach(
+def test_an_address_that_others_can_reach_is_told_from_loopback(
     monkeypatch: pytest.MonkeyPatch, bind: str
 ) -> None:
-    assert "ORCHESTRATOR_ADMIN_TOKEN" in faults(monkeypatch, ORCHESTRATOR_BIND=bind)[0]
+    """It is no fault: there may be tokens in the database."""
+    monkeypatch.setenv("ORCHESTRATOR_BIND", bind)
+
+    assert not load_settings().bind_is_loopback
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1:9092", "localhost:9092", "[::1]:9092", "127.8.0.1:1"])
-def test_a_loopback_address_needs_no_token(monkeypatch: pytest.MonkeyPatch, bind: str) -> None:
+def test_a_loopback_address_is_known_by_every_name(monkeypatch: pytest.MonkeyPatch, bind: str) -> None:
     monkeypatch.setenv("ORCHESTRATOR_BIND", bind)
 
-    assert load_settings().token is None
+    assert load_settings().bind_is_loopback
+
+
+def test_no_proxy_is_believed_unless_it_is_said() -> None:
+    assert load_settings().proxy_hops == 0
 
 
 def test_auth_off_is_possible_and_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,10 +124,11 @@ def test_auth_off_is_possible_and_warned_about(monkeypatch: pytest.MonkeyPatch) 
     assert "ORCHESTRATOR_AUTH=off" in load_settings().warnings[0]
 
 
-def test_a_token_is_needed_as_soon_as_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORCHESTRATOR_ADMIN_TOKEN", "0123456789abcdef")
+def test_auth_off_behind_a_proxy_is_warned_about_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_PROXY_HOPS", "1")
+    monkeypatch.setenv("ORCHESTRATOR_AUTH", "off")
 
-    assert load_settings().token is not None
+    assert "ORCHESTRATOR_AUTH=off" in load_settings().warnings[0]
 
 
 def test_a_misspelt_setting_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:

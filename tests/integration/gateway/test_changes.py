@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.aws import AwsCloud, Connection
+from app.aws import Account, AwsCloud, Connection
 from app.domain.errors import (
     CloudError,
     CloudUnavailable,
@@ -155,7 +155,7 @@ def test_a_read_that_fails_twice_is_tried_a_third_time(bench: Bench, kind: str) 
 
 
 def test_where_nobody_listens_nothing_was_changed(simulated: SimulatedCloud) -> None:
-    nowhere = Connection(region="us-east-1", keys=KEYS, endpoint_url="http://127.0.0.1:9")
+    nowhere = Connection(Account(region="us-east-1", keys=KEYS), endpoint_url="http://127.0.0.1:9")
     cloud = AwsCloud(nowhere, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
     with pytest.raises(CloudUnavailable):
         cloud.raise_desired(1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.aws import AwsCloud, Connection
+from app.aws import Account, AwsCloud, Connection
 from app.domain.errors import BadCredentials, CloudError, Unexpected
 from app.service.leadership import CHANGE
 from tests.builders import an_instance_id
@@ -15,11 +15,11 @@ from tests.simulated import GROUP, KEYS
 
 
 def test_a_connection_does_nothing_until_it_is_used() -> None:
-    Connection(region="no such region")
+    Connection(Account(region="no such region"))
 
 
 def test_a_connection_that_cannot_be_made_raises_our_error() -> None:
-    connection = Connection(region="no such region", keys=KEYS)
+    connection = Connection(Account(region="no such region", keys=KEYS))
     cloud = AwsCloud(connection, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
     with pytest.raises(Unexpected, match="InvalidRegionError"):
         cloud.observe(())
@@ -33,7 +33,7 @@ def test_credentials_that_were_exchanged_are_found_after_aws_refused_the_old_one
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    found = Connection(region=bench.simulated.config.region, endpoint_url=bench.simulated.url)
+    found = Connection(Account(region=bench.simulated.config.region), endpoint_url=bench.simulated.url)
     cloud = AwsCloud(found, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
     bench.fault(GROUPS, code="ExpiredToken", status=403, times=1)
     with pytest.raises(BadCredentials):
@@ -57,7 +57,7 @@ def test_credentials_are_fetched_before_a_change_is_confirmed(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    found = Connection(region=bench.simulated.config.region, endpoint_url=bench.simulated.url)
+    found = Connection(Account(region=bench.simulated.config.region), endpoint_url=bench.simulated.url)
     confirmed: list[bool] = []
     cloud = AwsCloud(
         found,
@@ -75,7 +75,7 @@ def test_credentials_are_fetched_before_a_change_is_confirmed(
 
 def test_a_change_has_seven_seconds_to_its_last_effect() -> None:
     """Two to connect, five to answer: what a leader reserves for it."""
-    usual = Connection(region="us-east-1", keys=KEYS, endpoint_url="http://127.0.0.1:9")
+    usual = Connection(Account(region="us-east-1", keys=KEYS), endpoint_url="http://127.0.0.1:9")
     with usual.changing("ec2:CreateTags", confirm=lambda: None) as clients:
         config: Any = clients.ec2.meta.config
     assert config.connect_timeout + config.read_timeout <= CHANGE

@@ -202,3 +202,48 @@ def test_two_clouds_do_not_know_each_other(aws: Aws) -> None:
         other.grown(1)
         assert aws.members() == {}
         other.close()
+
+
+class TestGroups:
+    def test_can_be_several_each_with_members_of_its_own(self, aws: Aws) -> None:
+        assert aws.control.post("/groups", json={"name": "gpu-asg", "desired": 2}).status_code == 201
+
+        ours = aws.grown(1)
+
+        until(lambda: len(self.members(aws, "gpu-asg")) == 2)
+        assert not set(ours) & self.members(aws, "gpu-asg")
+
+    def test_of_one_name_are_refused(self, aws: Aws) -> None:
+        answer = aws.control.post("/groups", json={"name": GROUP})
+
+        assert answer.status_code == 400
+        assert "already exists" in answer.json()["error"]
+
+    def test_can_be_deleted_with_their_members(self, aws: Aws) -> None:
+        aws.control.post("/groups", json={"name": "gpu-asg", "desired": 1})
+        until(lambda: len(self.members(aws, "gpu-asg")) == 1)
+
+        assert aws.control.delete("/groups/gpu-asg").status_code == 200
+
+        assert (
+            aws.groups.describe_auto_scaling_groups(AutoScalingGroupNames=["gpu-asg"])["AutoScalingGroups"]
+            == []
+        )
+        assert aws.control.delete("/groups/gpu-asg").status_code == 400
+
+    def test_can_have_faults_of_their_own(self, aws: Aws) -> None:
+        aws.control.post("/groups", json={"name": "gpu-asg"})
+        aws.fault(kind="error", code="Throttling", status=400, group="gpu-asg")
+
+        assert aws.desired() == 0
+        with pytest.raises(ClientError):
+            self.members(aws, "gpu-asg")
+        with pytest.raises(ClientError):
+            aws.ec2.describe_instances(
+                Filters=[{"Name": "tag:aws:autoscaling:groupName", "Values": ["gpu-asg"]}]
+            )
+        assert aws.ec2.describe_instances()["Reservations"] == []
+
+    def members(self, aws: Aws, group: str) -> set[str]:
+        found = aws.groups.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
+        return {member["InstanceId"] for member in found[0]["Instances"]}

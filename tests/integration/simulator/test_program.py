@@ -81,3 +81,20 @@ def test_a_busy_port_is_told_in_one_line() -> None:
         code, said = refused("--bind", f"127.0.0.1:{port}")
     assert code == 1
     assert said == f"simulated cloud: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_it_can_hold_several_groups() -> None:
+    with running("--group", "vscode-asg", "--group", "gpu-asg", "--worker", "none") as (_, line):
+        assert "group vscode-asg, gpu-asg region us-east-1" in line
+        url = re.findall(r"http://\S+", line)[0]
+
+        groups = httpx.get(f"{url}/_cloud/state").json()["groups"]
+
+    assert [group["name"] for group in groups] == ["vscode-asg", "gpu-asg"]
+
+
+def test_two_groups_of_one_name_are_refused() -> None:
+    assert refused("--group", "one", "--group", "one") == (
+        2,
+        "simulated cloud: two groups of one name cannot be\n",
+    )

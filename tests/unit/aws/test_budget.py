@@ -4,8 +4,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from app.aws.budget import BURST, DEBT, RESERVE, Budget
+from app.aws.budget import BURST, DEBT, RESERVE, Budget, shares
 from app.domain.errors import Throttled
+from app.settings.pools import MOST_POOLS
 from tests.fake_clock import Stopwatch
 
 
@@ -16,7 +17,8 @@ def stopwatch() -> Stopwatch:
 
 @pytest.fixture
 def budget(stopwatch: Stopwatch) -> Budget:
-    return Budget(stopwatch, per_second=5.0)
+    (whole,) = shares(stopwatch, per_second=5.0)
+    return whole
 
 
 def spent(budget: Budget, tokens: float) -> None:
@@ -127,3 +129,82 @@ def test_threads_pay_for_every_request(budget: Budget) -> None:
     for thread in threads:
         thread.join()
     assert not allowed(budget)
+
+
+# Several pools
+
+
+def refused(budget: Budget) -> int:
+    """Return how many calls are let in one after the other before one is refused."""
+    count = 0
+    while allowed(budget):
+        budget.charge()
+        count += 1
+    return count
+
+
+def test_a_pool_that_uses_up_its_share_leaves_the_others_theirs(stopwatch: Stopwatch) -> None:
+    busy, other = shares(stopwatch, per_second=5.0, among=2)
+    assert refused(busy) == BURST / 2
+
+    assert refused(other) == BURST / 2
+
+
+def test_a_pool_that_aws_throttles_leaves_the_others_theirs(stopwatch: Stopwatch) -> None:
+    throttled, other = shares(stopwatch, per_second=5.0, among=2)
+    throttled.drain()
+
+    assert (allowed(throttled), refused(other)) == (False, BURST / 2)
+
+
+def test_a_pool_alone_at_work_is_given_what_flows_over_from_those_at_rest(stopwatch: Stopwatch) -> None:
+    busy, *_ = shares(stopwatch, per_second=5.0, among=4)
+    refused(busy)
+
+    stopwatch.seconds += 2
+
+    assert refused(busy) == 10
+
+
+def test_pools_that_are_all_at_work_share_the_rate(stopwatch: Stopwatch) -> None:
+    some = shares(stopwatch, per_second=5.0, among=5)
+    for budget in some:
+        refused(budget)
+
+    stopwatch.seconds += 4
+
+    assert [refused(budget) for budget in some] == [4] * 5
+
+
+def test_a_debt_of_one_is_not_paid_by_another(stopwatch: Stopwatch) -> None:
+    indebted, other = shares(stopwatch, per_second=5.0, among=2)
+    spent(indebted, BURST / 2 + 50)
+    refused(other)
+
+    stopwatch.seconds += 4
+
+    assert (allowed(indebted), refused(other)) == (False, 10)
+
+
+def test_a_share_is_never_more_than_its_part_of_the_burst(stopwatch: Stopwatch) -> None:
+    some = shares(stopwatch, per_second=5.0, among=4)
+
+    stopwatch.seconds += 3600
+
+    assert [refused(budget) for budget in some] == [BURST / 4] * 4
+
+
+def test_of_a_share_changes_leave_their_part_of_the_reserve(stopwatch: Stopwatch) -> None:
+    budget, _ = shares(stopwatch, per_second=5.0, among=2)
+    spent(budget, (BURST - RESERVE) / 2 - 1)
+    assert allowed(budget, leaving=RESERVE)
+
+    budget.charge()
+
+    assert (allowed(budget, leaving=RESERVE), allowed(budget)) == (False, True)
+
+
+def test_with_the_most_pools_there_may_be_each_can_look_and_change(stopwatch: Stopwatch) -> None:
+    some = shares(stopwatch, per_second=5.0, among=MOST_POOLS)
+
+    assert all(allowed(budget, leaving=RESERVE) for budget in some)

@@ -10,6 +10,8 @@ from app.domain.actions import (
     Action,
     Adopt,
     Discover,
+    EndHold,
+    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -83,6 +85,24 @@ EXAMPLES: list[tuple[Action, Line]] = [
         ),
     ),
     (MarkMissing(ONE, since=None), Line("mark-missing", (ONE,), f"note that AWS lists {ONE} again", MINE)),
+    (
+        Expire(ONE),
+        Line(
+            "expire",
+            (ONE,),
+            f"end {ONE}, and 'my-project' loses it: the time of its allocation is over",
+            MINE,
+        ),
+    ),
+    (
+        EndHold(ONE),
+        Line(
+            "end-hold",
+            (ONE,),
+            f"let go of {ONE}, which was held for inspection: the time of the hold is over",
+            MINE,
+        ),
+    ),
     (
         MarkTerminating(ONE, expect=ALLOCATED, reason=EndReason.LEFT),
         Line(

@@ -18,16 +18,28 @@ from app.domain.errors import (
     SettingsInvalid,
 )
 from app.domain.finding import Finding, Verdict
-from app.domain.model import InstanceState, Limit, Notice, Policy
+from app.domain.model import DEFAULT_POOL, InstanceState, Limit, Notice, Policy, PoolName
 from app.domain.plan import Plan
 from app.domain.sizing import Sizing
-from app.service.doctor import Doctor
+from app.service.doctor import Doctor, PoolDoctor
 from app.service.preview import Preview
-from app.settings import Settings
-from tests.builders import a_look, an_instance, an_observation
+from app.settings import PoolEntry, PoolSettings, Settings
+from app.settings.pools import PoolsFile
+from tests.builders import a_look, a_pool, an_instance, an_observation
 from tests.fakes import FakeClock, FakeCloud, FakeProber
 
 SETTINGS = Settings.model_construct(asg_name="vscode-asg", aws_region="eu-west-1", buffer=5)
+SEVERAL = SETTINGS.model_copy(
+    update={
+        "pools_file": PoolsFile(
+            "pools.toml",
+            {
+                DEFAULT_POOL: PoolEntry(group="vscode-asg"),
+                PoolName("gpu"): PoolEntry(group="gpu-asg", region="eu-central-1"),
+            },
+        )
+    }
+)
 LONG = (
     "A maximum instance lifetime is set: AWS replaces instances that reach it, whether somebody works on "
     "them or not, at any time."
@@ -53,19 +65,20 @@ class Findings:
         return self._findings
 
 
-def a_doctor(*findings: Finding) -> Doctor:
+def a_doctor(*findings: Finding, pools: tuple[PoolSettings, ...] = (a_pool(),)) -> Doctor:
     return Doctor(
-        group="vscode-asg",
-        region="eu-west-1",
-        policy=Policy(),
-        readiness="http",
-        address="public",
+        [
+            PoolDoctor(
+                pool,
+                preflight=Findings(*findings),
+                cloud=FakeCloud(desired=2, boot_looks=0),
+                prober=FakeProber(),
+                clock=FakeClock(),
+            )
+            for pool in pools
+        ],
         warnings=(),
         database=tuple,
-        preflight=Findings(*findings),
-        cloud=FakeCloud(desired=2, boot_looks=0),
-        prober=FakeProber(),
-        clock=FakeClock(),
     )
 
 
@@ -79,6 +92,7 @@ def a_preview(*, notices: tuple[Notice, ...] = (), limited_by: Limit | None = No
     sizing = Sizing(allocated=1, waiting=2, current=3, wanted=8, target=8, limited_by=limited_by)
     actions = (Discover(new), RaiseDesired(3, 8))
     return Preview(
+        policy=Policy(),
         seen=an_observation(*looks),
         known={used.id: used, idle.id: idle},
         waiting=2,
@@ -91,9 +105,10 @@ def run(
     load: Callable[[], Settings] = lambda: SETTINGS,
     findings: tuple[Finding, ...] = (),
     preview: Callable[[], Preview] = a_preview,
+    pools: tuple[PoolSettings, ...] = (a_pool(),),
     **environment: str,
 ) -> Result:
-    commands = program(load, lambda _: Inspection(a_doctor(*findings), preview))
+    commands = program(load, lambda _: Inspection(a_doctor(*findings, pools=pools), lambda _pool: preview()))
     return CliRunner(env=environment).invoke(commands, list(arguments))
 
 
@@ -159,6 +174,7 @@ def test_a_program_gets_the_same_from_doctor_as_json() -> None:
     assert (told["failures"], told["warnings"]) == (1, 1)
     assert told["findings"][1] == {
         "check": "lifetime",
+        "pool": "default",
         "result": "warning",
         "detail": LONG,
         "remedy": COMMAND,
@@ -176,7 +192,37 @@ def test_bad_settings_are_findings_too_every_fault_at_once(options: tuple[str, .
         assert json.loads(result.stdout)["failures"] == 2
 
 
+def test_each_of_several_pools_has_a_heading_and_one_pool_has_none() -> None:
+    both = (a_pool(file="pools.toml"), a_pool("gpu", file="pools.toml"))
+
+    lines = run("doctor", findings=(FINE,), pools=both).output.splitlines()
+
+    assert [line for line in lines if line.startswith("Pool ")] == ["Pool default", "Pool gpu"]
+    assert "Pool default" not in run("doctor", findings=(FINE,)).output
+
+
+def test_a_doctor_can_be_asked_about_one_pool() -> None:
+    both = (a_pool(file="pools.toml"), a_pool("gpu", file="pools.toml"))
+
+    told = json.loads(run("doctor", "--json", "--pool", "gpu", findings=(FINE,), pools=both).stdout)
+
+    assert {finding["pool"] for finding in told["findings"]} == {None, "gpu"}
+
+
+def test_a_doctor_who_is_asked_about_a_pool_that_is_not_there_says_which_are() -> None:
+    result = run("doctor", "--pool", "gpu")
+
+    assert result.exit_code == 1
+    assert "The settings name no pool 'gpu'. There are: default." in result.stderr
+
+
 # plan
+
+
+def test_a_plan_is_made_for_the_pool_that_is_asked_for() -> None:
+    result = run("plan", "--pool", "gpu", load=lambda: SEVERAL)
+
+    assert result.output.startswith("Group gpu-asg in eu-central-1, pool gpu\n")
 
 
 def test_a_plan_tells_figures_arithmetic_and_every_action() -> None:

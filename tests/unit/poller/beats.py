@@ -1,8 +1,11 @@
 """A poller whose beats come from the test: its own arithmetic, without threads."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
-from app.poller import Jobs, Poller
+from app.domain.model import DEFAULT_POOL, PoolName
+from app.poller import Jobs, NewJobs, Poller
 from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
 from tests.fake_clock import Stopwatch
@@ -13,17 +16,23 @@ class Beats:
     """A poller that is beaten once a second, and the seconds at which each pass ran."""
 
     def __init__(
-        self, report: PassReport | Exception, *, interval: float = 10.0, chance: float = 0.0
+        self,
+        report: PassReport | Exception,
+        *,
+        interval: float = 10.0,
+        chance: float = 0.0,
+        others: Mapping[PoolName, PassReport | Exception] = MappingProxyType({}),
     ) -> None:
+        """Let passes of the pool `default` end with `report`, and those of the others with theirs."""
         self.time = Stopwatch()
-        self.report = report
-        self.bell = FakeBell()
+        self.reports = {DEFAULT_POOL: report, **others}
+        self.bell = FakeBell(*self.reports)
         self.leases = FakeLeases(self.time)
-        self.ran: list[float] = []
+        self.ran_in: dict[PoolName, list[float]] = {pool: [] for pool in self.reports}
         self._began = self.time()
         self.leadership = Leadership(self.leases, replica="ours", monotonic=self.time)
         self.poller = Poller(
-            lambda _mandate: Jobs(tick=self._tick, probe=lambda: False, examine=lambda: False),
+            {pool: self._jobs_of(pool) for pool in self.reports},
             leadership=self.leadership,
             bell=self.bell,
             interval=timedelta(seconds=interval),
@@ -31,16 +40,33 @@ class Beats:
             chance=lambda: chance,
         )
 
-    def _tick(self) -> PassReport:
-        self.ran.append(self.time() - self._began)
-        if isinstance(self.report, Exception):
-            raise self.report
-        return self.report
+    @property
+    def report(self) -> PassReport | Exception:
+        return self.reports[DEFAULT_POOL]
+
+    @report.setter
+    def report(self, report: PassReport | Exception) -> None:
+        self.reports[DEFAULT_POOL] = report
+
+    @property
+    def ran(self) -> list[float]:
+        return self.ran_in[DEFAULT_POOL]
+
+    def _jobs_of(self, pool: PoolName) -> NewJobs:
+        def tick() -> PassReport:
+            self.ran_in[pool].append(self.time() - self._began)
+            report = self.reports[pool]
+            if isinstance(report, Exception):
+                raise report
+            return report
+
+        return lambda _mandate: Jobs(tick=tick, probe=lambda: False, examine=lambda: False)
 
     def beat_for(self, seconds: int) -> None:
         for _ in range(seconds):
             self.poller._keep()
-            self.poller._beat()
+            for rounds in self.poller._rounds.values():
+                rounds.beat()
             self.time.seconds += 1
 
     def waits(self) -> list[float]:

@@ -114,6 +114,7 @@ def test_the_end_of_the_process_waits_for_nothing_that_hangs() -> None:
 from datetime import timedelta
 from threading import Event
 from time import monotonic
+from app.domain.model import DEFAULT_POOL
 from app.poller import Jobs, Poller
 from app.poller.poller import EXAMINE, GRACE, PROBE
 from app.service.leadership import Leadership
@@ -124,7 +125,7 @@ def hang():
     hanging.set()
     return free.wait(60)
 poller = Poller(
-    lambda mandate: Jobs(PassReport, hang, hang),
+    {DEFAULT_POOL: lambda mandate: Jobs(PassReport, hang, hang)},
     leadership=Leadership(FakeLeases(), replica="ours", monotonic=monotonic), bell=FakeBell(),
     interval=timedelta(hours=1), monotonic=monotonic, chance=lambda: 0.0,
 )

@@ -8,6 +8,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from app.domain.errors import NotLeading, RegistryUnavailable
+from app.domain.model import DEFAULT_POOL
 from app.poller.poller import PROBE, STUCK
 from app.service.leadership import RENEW, TTL
 from app.service.reconcile import PassReport
@@ -190,7 +191,7 @@ def test_a_leader_whose_pass_hangs_lets_another_lead() -> None:
     world = World(time=time)
     world.poller._keep()
     with world.passes.held():
-        hanging = Thread(target=world.poller._beat)
+        hanging = Thread(target=world.poller._rounds[DEFAULT_POOL].beat)
         hanging.start()
         until(lambda: world.passes.started == 1)
         for _ in range(int(STUCK * 2)):

@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from app.domain.errors import RegistryUnavailable
-from app.poller.poller import GAP, SETTLING
+from app.poller.pace import GAP, SETTLING
 from tests.unit.poller.world import CHANGED, UNSETTLED, World, lasting
 from tests.waiting import until
 

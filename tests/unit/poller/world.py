@@ -1,11 +1,13 @@
 """A poller with the real scheduler, real threads and real time, and what it calls."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from threading import Event, Lock
 from time import monotonic
 
+from app.domain.model import DEFAULT_POOL, PoolName
 from app.poller import Jobs, Poller
 from app.ports import Mandate
 from app.service.leadership import Leadership
@@ -68,16 +70,23 @@ class Passes:
 class World:
     """A poller, and what it calls."""
 
-    def __init__(self, interval: timedelta = NEVER, time: Callable[[], float] = monotonic) -> None:
-        self.passes = Passes()
+    def __init__(
+        self,
+        interval: timedelta = NEVER,
+        time: Callable[[], float] = monotonic,
+        others: Collection[PoolName] = (),
+    ) -> None:
+        """Let the poller have the pool `default`, and these others."""
+        self.passes_of = {pool: Passes() for pool in (DEFAULT_POOL, *others)}
+        self.passes = self.passes_of[DEFAULT_POOL]
         self.probe: Callable[[], bool] = lambda: False
         self.examine: Callable[[], bool] = lambda: False
-        self.bell = FakeBell()
+        self.bell = FakeBell(*self.passes_of)
         self.leases = FakeLeases(time)
         self.leadership = Leadership(self.leases, replica="ours", monotonic=time)
         self.mandates: list[Mandate] = []
         self.poller = Poller(
-            self._jobs,
+            {pool: partial(self._jobs, passes) for pool, passes in self.passes_of.items()},
             leadership=self.leadership,
             bell=self.bell,
             interval=interval,
@@ -92,9 +101,11 @@ class World:
         if self.leases.held is not None:
             self.leases.resign(self.leases.held)
 
-    def _jobs(self, mandate: Mandate) -> Jobs:
+    def _jobs(self, passes: Passes, mandate: Mandate) -> Jobs:
+        if passes is not self.passes:
+            return Jobs(tick=passes.tick, probe=lambda: False, examine=lambda: False)
         self.mandates.append(mandate)
-        return Jobs(tick=self.passes.tick, probe=self._probe, examine=self._examine)
+        return Jobs(tick=passes.tick, probe=self._probe, examine=self._examine)
 
     def _probe(self) -> bool:
         return self.probe()
@@ -103,7 +114,8 @@ class World:
         return self.examine()
 
     def close(self) -> None:
-        self.passes.free.set()
+        for passes in self.passes_of.values():
+            passes.free.set()
         self.poller.stop()
 
 

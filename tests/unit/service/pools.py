@@ -6,7 +6,7 @@ from app.registry.sql import SqlRegistry
 from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import PassReport, Reconciler
-from tests.fakes import FakeClock, FakeCloud, FakeMandate, FakePreflight, FakeProber
+from tests.fakes import FakeClock, FakeCloud, FakeControls, FakeMandate, FakePreflight, FakeProber
 
 
 class Pool:
@@ -19,6 +19,7 @@ class Pool:
         self.prober = FakeProber()
         self.preflight = FakePreflight()
         self.mandate = FakeMandate()
+        self.controls = FakeControls()
         self.reconciler = self.restarted()
 
     def restarted(self) -> Reconciler:
@@ -26,16 +27,21 @@ class Pool:
         self.readiness = Readiness(
             policy=Policy(),
             registry=self.registry,
+            controls=self.controls,
             prober=self.prober,
             mandate=self.mandate,
             clock=self.clock,
         )
         self.examination = Examination(
-            self.preflight, buffer=Policy().buffer, monotonic=lambda: self.clock.now().timestamp()
+            self.preflight,
+            policy=Policy(),
+            controls=self.controls,
+            monotonic=lambda: self.clock.now().timestamp(),
         )
         self.reconciler = Reconciler(
             policy=Policy(),
             registry=self.registry,
+            controls=self.controls,
             cloud=self.cloud,
             examination=self.examination,
             readiness=self.readiness,

@@ -1,55 +1,23 @@
-"""Allocate and destroy: what is passed on, and when a pass is asked for."""
+"""Allocate, release, renew, destroy, hold: what is passed on, and when a pass is asked for."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from app.domain.errors import InstanceNotFound, PoolExhausted
-from app.domain.events import Event, EventKind
-from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, PoolView, ProjectId
-from app.registry.database import open_database
-from app.registry.sql import SqlRegistry
-from app.registry.transactions import Transactions
-from app.service.allocation import Allocator
-from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeProber, FakeWaker
+from app.domain.errors import (
+    AllocatedElsewhere,
+    AllocationNotFound,
+    HoldTooLate,
+    InstanceNotFound,
+    PoolExhausted,
+    PoolNotFound,
+)
+from app.domain.events import EventKind
+from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, PoolName, PoolView, ProjectId
+from tests.unit.service.allocating import GPU, World
 
 ALICE = ProjectId("alice")
-
-
-class World:
-    """An allocator, and what it is made of."""
-
-    def __init__(self, registry: SqlRegistry) -> None:
-        self.registry = registry
-        self.waker = FakeWaker()
-        self.clock = FakeClock()
-        self.prober = FakeProber()
-        registry.record_view(PoolView(pool=DEFAULT_POOL, last_pass_at=NOW))
-        self.allocator = Allocator(
-            pool=DEFAULT_POOL,
-            registry=registry,
-            quick_prober=self.prober,
-            waker=self.waker,
-            clock=self.clock,
-        )
-
-    def idle(self) -> InstanceId:
-        look = a_look()
-        self.registry.discover(DEFAULT_POOL, look, now=NOW)
-        self.registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
-        return look.id
-
-    def newest(self, kind: EventKind) -> Event:
-        return next(line for line in self.registry.events(limit=100) if line.kind is kind)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
-    yield World(registry)
-    registry.close()
+MINUTE = timedelta(minutes=1)
 
 
 def test_an_allocation_hands_out_an_idle_instance(world: World) -> None:
@@ -200,3 +168,148 @@ def test_what_answered_counts_for_the_next_claim_too(world: World) -> None:
     world.allocator.allocate(ProjectId("bob"), actor="tester")
 
     assert len(world.prober.probed) == 1
+
+
+# Pools
+
+
+def test_without_a_name_the_default_pool_serves(world: World) -> None:
+    world.idle(GPU)
+    instance = world.idle()
+
+    claimed = world.allocator.allocate(ALICE, actor="tester")
+
+    assert (claimed.allocation.instance, claimed.allocation.pool) == (instance, DEFAULT_POOL)
+
+
+def test_the_pool_that_is_named_serves_and_is_looked_after(world: World) -> None:
+    world.idle()
+    instance = world.idle(GPU)
+
+    claimed = world.allocator.allocate(ALICE, actor="tester", pool=GPU)
+
+    assert (claimed.allocation.instance, claimed.allocation.pool) == (instance, GPU)
+    assert world.waker.pools == [GPU]
+
+
+def test_an_unknown_pool_is_not_found_and_the_known_ones_are_named(world: World) -> None:
+    with pytest.raises(PoolNotFound, match="default, gpu"):
+        world.allocator.allocate(ALICE, actor="tester", pool=PoolName("typo"))
+
+    assert world.waker.wakes == 0
+
+
+def test_who_holds_one_of_another_pool_gets_it_where_none_is_named(world: World) -> None:
+    world.idle()
+    held = world.allocate_from(GPU)
+
+    again = world.allocator.allocate(ALICE, actor="tester")
+
+    assert (again.created, again.allocation) == (False, held)
+
+
+def test_who_holds_one_of_another_pool_than_he_names_is_told_so(world: World) -> None:
+    world.idle()
+    held = world.allocate_from(GPU)
+
+    with pytest.raises(AllocatedElsewhere, match=f"{held.instance} of pool 'gpu'"):
+        world.allocator.allocate(ALICE, actor="tester", pool=DEFAULT_POOL)
+
+
+def test_the_pool_that_it_holds_one_of_may_be_named(world: World) -> None:
+    held = world.allocate_from(GPU)
+
+    assert world.allocator.allocate(ALICE, actor="tester", pool=GPU).allocation == held
+
+
+def test_the_instances_of_a_pool_are_asked_by_its_own_prober(world: World) -> None:
+    instance = world.idle(GPU)
+    world.clock.advance(60)
+
+    world.allocator.allocate(ALICE, actor="tester", pool=GPU)
+
+    assert world.prober.probed == []
+    assert world.gpu_prober.probed == [{instance: ("10.0.0.1", 8080)}]
+
+
+# Time limits, release, holds
+
+
+def test_a_time_limit_begins_with_the_allocation(world: World) -> None:
+    world.idle()
+
+    claimed = world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE)
+
+    assert claimed.allocation.expires_at == world.clock.now() + MINUTE
+
+
+def test_a_renewal_counts_from_now_and_asks_for_no_pass(world: World) -> None:
+    world.idle()
+    world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE)
+    world.clock.advance(30)
+    wakes = world.waker.wakes
+
+    assert world.allocator.renew(ALICE, MINUTE, actor="tester").expires_at == world.clock.now() + MINUTE
+    assert world.allocator.renew(ALICE, None, actor="tester").expires_at is None
+    assert world.waker.wakes == wakes
+
+
+def test_a_release_decides_at_once_and_asks_for_a_pass_of_its_pool(world: World) -> None:
+    held = world.allocate_from(GPU)
+    world.waker.pools.clear()
+
+    ended = world.allocator.release(ALICE, actor="tester")
+
+    assert (ended.instance, ended.state) == (held.instance, InstanceState.TERMINATING)
+    assert world.known(held.instance, GPU).end_reason is EndReason.RELEASED
+    assert world.waker.pools == [GPU]
+
+
+def test_nothing_can_be_released_or_renewed_that_nobody_holds(world: World) -> None:
+    with pytest.raises(AllocationNotFound):
+        world.allocator.release(ALICE, actor="tester")
+    with pytest.raises(AllocationNotFound):
+        world.allocator.renew(ALICE, MINUTE, actor="tester")
+
+    assert world.waker.wakes == 0
+
+
+def test_a_hold_is_kept_for_its_time_and_its_place_is_made_up_for(world: World) -> None:
+    instance = world.idle()
+
+    held = world.allocator.hold(instance, actor="somebody", ttl=MINUTE, reason="a reason")
+
+    assert held.hold is not None
+    assert (held.hold.by, held.hold.until, held.hold.reason) == (
+        "somebody",
+        world.clock.now() + MINUTE,
+        "a reason",
+    )
+    assert world.waker.pools == [DEFAULT_POOL]
+
+
+def test_what_is_let_go_is_looked_after_at_once(world: World) -> None:
+    instance = world.idle()
+    world.allocator.hold(instance, actor="tester")
+    world.waker.pools.clear()
+
+    assert world.allocator.unhold(instance, actor="tester").hold is None
+    assert world.waker.pools == [DEFAULT_POOL]
+
+
+def test_a_hold_that_comes_too_late_asks_for_no_pass(world: World) -> None:
+    instance = world.idle()
+    world.registry.destroy(instance, actor="tester", now=world.clock.now())
+    world.registry.note_terminate_call(instance, world.clock.now())
+
+    with pytest.raises(HoldTooLate):
+        world.allocator.hold(instance, actor="tester")
+
+    assert world.waker.wakes == 0
+
+
+def test_an_instance_of_a_pool_that_is_no_longer_served_can_be_ended(world: World) -> None:
+    instance = world.idle(PoolName("former"))
+
+    assert world.allocator.destroy(instance, actor="tester").state is InstanceState.TERMINATING
+    assert world.waker.wakes == 0

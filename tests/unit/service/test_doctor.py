@@ -1,19 +1,22 @@
 """The doctor: one line for each thing that must be right, whatever is broken."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from app.domain.errors import CloudUnavailable, SettingsInvalid
+from app.domain.errors import CloudUnavailable, PoolNotFound, SettingsInvalid
 from app.domain.finding import Finding, Verdict
-from app.domain.model import InstanceId, Policy
-from app.service.doctor import PROBED, Doctor, settings_faults
-from tests.builders import NOW
+from app.domain.model import DEFAULT_POOL, InstanceId, PoolName
+from app.service.doctor import PROBED, Doctor, PoolDoctor, settings_faults
+from app.settings import PoolSettings
+from tests.builders import NOW, a_pool
 from tests.fakes import FakeClock, FakeCloud, FakeProber
 
 REACH = "reachability of instances"
+GPU = PoolName("gpu")
 LONG_AFTER = NOW + timedelta(hours=1)
 
 
@@ -40,30 +43,31 @@ def a_cloud(members: int) -> FakeCloud:
     return FakeCloud(desired=members, boot_looks=0)
 
 
-def a_doctor(
+def a_pool_doctor(
+    config: PoolSettings,
     *,
     cloud: FakeCloud | None = None,
     prober: FakeProber | None = None,
     preflight: FakePreflight | None = None,
-    database: Callable[[], Iterable[Finding]] = tuple,
-    **changes: Any,
-) -> Doctor:
-    settings: dict[str, Any] = {
-        "group": "vscode-asg",
-        "region": "eu-west-1",
-        "policy": Policy(),
-        "readiness": "http",
-        "address": "public",
-        "warnings": (),
-        "clock": FakeClock(LONG_AFTER),
-    }
-    return Doctor(
-        **{**settings, **changes},
-        database=database,
+    now: datetime = LONG_AFTER,
+) -> PoolDoctor:
+    return PoolDoctor(
+        config,
         preflight=preflight or FakePreflight(),
         cloud=cloud or a_cloud(0),
         prober=prober or FakeProber(),
+        clock=FakeClock(now),
     )
+
+
+def a_doctor(
+    *,
+    database: Callable[[], Iterable[Finding]] = tuple,
+    warnings: Sequence[str] = (),
+    config: PoolSettings | None = None,
+    **world: Any,
+) -> Doctor:
+    return Doctor([a_pool_doctor(config or a_pool(), **world)], warnings=warnings, database=database)
 
 
 def reach(doctor: Doctor) -> Finding:
@@ -88,7 +92,7 @@ def test_every_part_is_told_settings_first_and_instances_last() -> None:
 def test_aws_is_examined_for_the_buffer_that_is_set() -> None:
     preflight = FakePreflight()
 
-    a_doctor(preflight=preflight, policy=Policy(buffer=7)).examine()
+    a_doctor(preflight=preflight, config=a_pool(buffer=7)).examine()
 
     assert preflight.buffers == [7]
 
@@ -159,7 +163,7 @@ def test_an_instance_is_asked_at_the_port_of_its_tag_and_else_at_the_pools() -> 
     tagged, plain = cloud.members
     cloud.change(tagged, port=9000)
 
-    a_doctor(cloud=cloud, prober=prober, policy=Policy(port=8081)).examine()
+    a_doctor(cloud=cloud, prober=prober, config=a_pool(port=8081)).examine()
 
     asked = prober.probed[0]
     assert asked[tagged][1] == 9000
@@ -178,7 +182,7 @@ def test_where_none_answers_the_remedy_names_firewall_address_and_port() -> None
 
 
 def test_a_probe_over_tcp_has_no_path_to_mend() -> None:
-    found = reach(a_doctor(cloud=a_cloud(3), prober=FakeProber(ready=()), readiness="tcp"))
+    found = reach(a_doctor(cloud=a_cloud(3), prober=FakeProber(ready=()), config=a_pool(readiness="tcp")))
 
     assert "ORCHESTRATOR_READINESS_PATH" not in found.remedy
 
@@ -197,7 +201,7 @@ def test_where_some_answer_the_way_is_open_and_the_silent_ones_are_named() -> No
 def test_where_none_answers_yet_all_of_them_new_is_only_a_warning() -> None:
     cloud = a_cloud(3)
 
-    found = reach(a_doctor(cloud=cloud, prober=FakeProber(ready=()), clock=FakeClock(NOW)))
+    found = reach(a_doctor(cloud=cloud, prober=FakeProber(ready=()), now=NOW))
 
     assert found.verdict is Verdict.WARNING
     assert "300 s" in found.detail
@@ -211,11 +215,11 @@ def test_members_without_the_address_that_is_set_are_a_failure_that_names_the_ot
     for instance in cloud.members:
         cloud.change(instance, address=None)
 
-    found = reach(a_doctor(cloud=cloud, address=kind))
+    found = reach(a_doctor(cloud=cloud, config=a_pool(address=kind)))
 
     assert found.verdict is Verdict.FAILURE
     assert kind in found.detail
-    assert f"ORCHESTRATOR_ADDRESS={other}" in found.remedy
+    assert f"Set ORCHESTRATOR_ADDRESS to {other}" in found.remedy
 
 
 def test_with_no_member_in_service_nothing_is_known_of_the_way() -> None:
@@ -230,7 +234,7 @@ def test_with_no_member_in_service_nothing_is_known_of_the_way() -> None:
 def test_without_a_probe_nothing_is_claimed() -> None:
     prober = FakeProber()
 
-    found = reach(a_doctor(cloud=a_cloud(3), prober=prober, readiness="off"))
+    found = reach(a_doctor(cloud=a_cloud(3), prober=prober, config=a_pool(readiness="off")))
 
     assert found.verdict is Verdict.UNKNOWN
     assert "ORCHESTRATOR_READINESS" in found.detail
@@ -263,3 +267,63 @@ def test_nothing_is_changed_at_aws() -> None:
     a_doctor(cloud=cloud).examine()
 
     assert {name for name, *_ in cloud.calls} == {"observe"}
+
+
+# Several pools
+
+
+def a_doctor_of_two(
+    gpu: FakePreflight | None = None, database: Callable[[], Iterable[Finding]] = tuple
+) -> Doctor:
+    return Doctor(
+        [
+            a_pool_doctor(a_pool(file="pools.toml"), preflight=FakePreflight([a_finding("group")])),
+            a_pool_doctor(a_pool(GPU, file="pools.toml", readiness="off"), preflight=gpu),
+        ],
+        warnings=(),
+        database=database,
+    )
+
+
+def test_what_is_common_comes_first_and_then_each_pool() -> None:
+    def database() -> list[Finding]:
+        return [
+            a_finding("database"),
+            *(replace(a_finding("owner"), pool=pool) for pool in (DEFAULT_POOL, GPU)),
+        ]
+
+    findings = a_doctor_of_two(FakePreflight([a_finding("group")]), database).examine()
+
+    assert [(finding.check, finding.pool) for finding in findings] == [
+        ("settings", None),
+        ("database", None),
+        *((check, DEFAULT_POOL) for check in ("settings", "owner", "group", REACH)),
+        *((check, GPU) for check in ("settings", "owner", "group", REACH)),
+    ]
+    assert findings[0].detail == "All are valid: 2 pools, named in pools.toml."
+    assert "group 'gpu-asg' in eu-west-1" in findings[6].detail
+
+
+def test_a_check_that_breaks_in_one_pool_leaves_the_other_alone() -> None:
+    findings = a_doctor_of_two(FakePreflight(error=ValueError("out of cheese"))).examine()
+
+    broke = [finding for finding in findings if "out of cheese" in finding.detail]
+    assert [finding.pool for finding in broke] == [GPU]
+    assert any(finding.check == "group" and finding.pool == DEFAULT_POOL for finding in findings)
+
+
+def test_one_pool_can_be_asked_for() -> None:
+    findings = a_doctor_of_two().examine(GPU)
+
+    assert {finding.pool for finding in findings} == {None, GPU}
+
+
+def test_a_pool_that_is_not_there_cannot_be_asked_for() -> None:
+    with pytest.raises(PoolNotFound, match="There are: default, gpu"):
+        a_doctor_of_two().examine(PoolName("another"))
+
+
+def test_what_to_mend_is_named_where_the_pool_is_set() -> None:
+    found = [finding for finding in a_doctor_of_two().examine(GPU) if finding.check == REACH]
+
+    assert found[0].detail == "Not tried: pools.gpu.readiness in pools.toml is off."

@@ -6,11 +6,13 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from app.domain.controls import Change
 from app.domain.finding import Finding, Verdict
-from app.domain.model import Notice
+from app.domain.model import DEFAULT_POOL, Notice, Policy
 from app.service.examination import AGAIN, Examination
+from tests.builders import NOW
 from tests.fake_clock import Stopwatch
-from tests.fakes import FakePreflight
+from tests.fakes import FakeControls, FakePreflight
 
 OFF = Finding(check="a check", verdict=Verdict.WARNING, detail="It is off.", remedy="Turn it on.")
 DENIED = Finding(check="a permission", verdict=Verdict.FAILURE, detail="It is denied.")
@@ -25,10 +27,16 @@ class Bench:
     def __init__(self, *findings: Finding) -> None:
         self.preflight = FakePreflight(*findings)
         self.time = Stopwatch()
-        self.examination = Examination(self.preflight, buffer=5, monotonic=self.time)
+        self.controls = FakeControls()
+        self.examination = Examination(
+            self.preflight, policy=Policy(), controls=self.controls, monotonic=self.time
+        )
 
     def look(self, *notices: Notice) -> list[str]:
         return [notice.detail for notice in self.examination.notices(besides=notices)]
+
+    def change(self, change: Change) -> None:
+        self.controls.change(DEFAULT_POOL, change, configured=5, expect=None, actor="tester", now=NOW)
 
     def make_after(self, seconds: float) -> bool:
         self.time.seconds += seconds
@@ -147,6 +155,41 @@ def test_an_examination_that_crashed_is_not_made_again_at_once() -> None:
         bench.examination.make()
 
     assert not bench.make_after(5)
+
+
+def test_a_paused_pool_is_not_examined_before_it_is_resumed() -> None:
+    bench = Bench(OFF)
+    bench.look()
+    bench.change(Change(paused=True))
+    assert not bench.examination.make()
+    assert bench.preflight.asked == 0
+
+    bench.change(Change(paused=False))
+
+    assert bench.examination.make()
+
+
+def test_an_examination_in_which_the_pool_was_paused_tells_nothing_and_is_made_again() -> None:
+    bench = Bench(OFF)
+    bench.look()
+    bench.preflight.meanwhile = lambda: bench.change(Change(paused=True))
+    assert not bench.examination.make()
+    assert bench.look() == []
+
+    bench.preflight.meanwhile = lambda: None
+    bench.change(Change(paused=False))
+
+    assert bench.examination.make()
+
+
+def test_it_is_examined_for_the_buffer_that_an_operator_set() -> None:
+    bench = Bench()
+    bench.look()
+    bench.change(Change(buffer=12))
+
+    bench.examination.make()
+
+    assert bench.preflight.buffers == [12]
 
 
 def test_while_it_is_examined_looks_tell_what_was_found_before() -> None:

@@ -6,16 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import RegistryUnavailable
-from app.domain.model import DEFAULT_POOL, Group, InstanceId, InstanceState, PoolName, PoolView, ProjectId
+from app.domain.controls import Change
+from app.domain.errors import PoolNotFound, RegistryUnavailable
+from app.domain.model import (
+    DEFAULT_POOL,
+    Group,
+    InstanceId,
+    InstanceState,
+    Limit,
+    Notice,
+    PoolName,
+    PoolView,
+    ProjectId,
+)
+from app.registry.census import SqlCensus
+from app.registry.controls import SqlControls
 from app.registry.database import open_database
+from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.status import Check, Duty, StatusReader
-from tests.builders import NOW, a_look
+from app.settings import PoolSettings
+from tests.builders import NOW, a_look, a_pool
 from tests.fakes import FakeClock, FakeLeases
 
 INTERVAL = timedelta(seconds=10)
+GPU = PoolName("gpu")
 
 
 class Unreachable(SqlRegistry):
@@ -28,30 +44,36 @@ class Unreachable(SqlRegistry):
 class World:
     """A registry, a clock, and readers of the two."""
 
-    def __init__(self, registry: SqlRegistry) -> None:
+    def __init__(self, registry: SqlRegistry, *pools: PoolSettings) -> None:
         self.registry = registry
+        self.transactions = registry._transactions
+        self.pools = {pool.name: pool for pool in pools or (a_pool(),)}
+        owners = {name: Owner(pool.group, pool.region) for name, pool in self.pools.items()}
+        belong_to(self.transactions, owners)
+        self.controls = SqlControls(self.transactions)
         self.clock = FakeClock()
         self.leases = FakeLeases()
         self.reader = self.reading(registry)
 
     def reading(self, registry: SqlRegistry) -> StatusReader:
         return StatusReader(
-            pool=DEFAULT_POOL,
-            buffer=5,
+            pools=self.pools,
             poll_interval=INTERVAL,
             registry=registry,
+            census=SqlCensus(self.transactions),
+            controls=self.controls,
             leases=self.leases,
             replica="ours",
             clock=self.clock,
         )
 
-    def booting(self) -> InstanceId:
+    def booting(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:
         look = a_look()
-        self.registry.discover(DEFAULT_POOL, look, now=self.clock.now())
+        self.registry.discover(pool, look, now=self.clock.now())
         return look.id
 
-    def idle(self) -> InstanceId:
-        instance = self.booting()
+    def idle(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:
+        instance = self.booting(pool)
         self.registry.mark_idle(instance, "10.0.0.1", 8080, now=self.clock.now())
         return instance
 
@@ -65,19 +87,36 @@ class World:
         self.registry.destroy(instance, actor="tester", now=self.clock.now())
         return instance
 
-    def pass_succeeded(self) -> None:
+    def change(self, change: Change, pool: PoolName = DEFAULT_POOL) -> None:
+        self.controls.change(pool, change, configured=5, expect=None, actor="token:ops", now=self.clock.now())
+
+    def pass_succeeded(self, pool: PoolName = DEFAULT_POOL) -> None:
         now = self.clock.now()
-        self.registry.record_view(PoolView(pool=DEFAULT_POOL, last_pass_at=now, last_attempt_at=now))
+        self.registry.record_view(PoolView(pool=pool, last_pass_at=now, last_attempt_at=now))
+
+    def codes(self, pool: PoolName = DEFAULT_POOL) -> list[str]:
+        return [notice.code for notice in self.reader.pool(pool).view.notices]
 
     def check(self, name: str) -> Check:
         return next(check for check in self.reader.health().checks if check.name == name)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def registry(tmp_path: Path) -> Iterator[SqlRegistry]:
     registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
-    yield World(registry)
+    yield registry
     registry.close()
+
+
+@pytest.fixture
+def world(registry: SqlRegistry) -> World:
+    return World(registry)
+
+
+@pytest.fixture
+def two(registry: SqlRegistry) -> World:
+    """Two pools, `default` and `gpu`."""
+    return World(registry, a_pool(), a_pool(GPU, buffer=2))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +137,7 @@ def test_each_state_is_counted(world: World, state: InstanceState, count: int) -
     world.booting()
     world.terminating()
 
-    assert world.reader.status().count(state) == count
+    assert world.reader.status().default.count(state) == count
 
 
 def test_the_oldest_state_comes_first(world: World) -> None:
@@ -130,11 +169,11 @@ def test_the_groups_figures_are_those_of_the_last_pass(world: World) -> None:
     group = Group(desired=7, min_size=1, max_size=20)
     world.registry.record_view(PoolView(pool=DEFAULT_POOL, group=group))
 
-    assert world.reader.status().view.group == group
+    assert world.reader.status().default.view.group == group
 
 
 def test_the_buffer_is_told(world: World) -> None:
-    assert world.reader.status().buffer == 5
+    assert world.reader.status().default.buffer == 5
 
 
 def test_before_the_first_pass_the_service_is_not_ready(world: World) -> None:
@@ -198,3 +237,141 @@ def test_a_pass_by_a_replica_whose_clock_is_ahead_is_not_from_the_future(world: 
     world.clock.advance(-3)
 
     assert world.reader.health().duty.pass_age == timedelta()
+
+
+# Several pools
+
+
+def test_default_comes_first_and_the_others_by_name(registry: SqlRegistry) -> None:
+    world = World(registry, a_pool("b"), a_pool("a"), a_pool())
+
+    assert [pool.config.name for pool in world.reader.status().pools] == [DEFAULT_POOL, "a", "b"]
+
+
+def test_the_instances_told_are_those_of_the_default_pool(two: World) -> None:
+    ours = two.idle()
+    two.idle(GPU)
+
+    assert [one.id for one in two.reader.status().instances] == [ours]
+
+
+def test_each_pool_has_figures_of_its_own(two: World) -> None:
+    two.idle()
+    two.idle(GPU)
+    two.booting(GPU)
+
+    default, gpu = two.reader.status().pools
+
+    assert (default.counts, default.buffer) == ({InstanceState.IDLE: 1}, 5)
+    assert (gpu.counts, gpu.buffer) == ({InstanceState.IDLE: 1, InstanceState.BOOTING: 1}, 2)
+
+
+def test_what_is_held_is_counted_whatever_its_state(two: World) -> None:
+    for instance in (two.idle(), two.booting(), two.idle(GPU)):
+        two.registry.hold(instance, until=None, reason=None, actor="tester", now=NOW)
+
+    assert [pool.held for pool in two.reader.status().pools] == [2, 1]
+    assert [pool.held for pool in two.reader.pools()] == [2, 1]
+
+
+def test_a_pool_that_is_not_there_is_not_found(two: World) -> None:
+    with pytest.raises(PoolNotFound, match="There are: default, gpu"):
+        two.reader.pool(PoolName("another"))
+
+
+def test_a_pool_without_a_pass_is_told_by_itself(two: World) -> None:
+    two.pass_succeeded()
+
+    assert (two.codes(), two.codes(GPU)) == ([], ["no-pass"])
+
+
+def test_the_age_of_the_last_pass_is_that_of_the_default_pool(two: World) -> None:
+    two.pass_succeeded()
+    two.clock.advance(7)
+    two.pass_succeeded(GPU)
+
+    assert two.reader.status().duty.pass_age == timedelta(seconds=7)
+    assert two.reader.health().duty.pass_age == timedelta()
+
+
+def test_a_service_is_ready_while_one_pool_is_looked_after(two: World) -> None:
+    two.pass_succeeded(GPU)
+
+    health = two.reader.health()
+
+    assert health.ready
+    assert [(check.name, check.passed) for check in health.checks] == [
+        ("registry", True),
+        ("pass of default", False),
+        ("pass of gpu", True),
+    ]
+
+
+def test_a_service_whose_pools_nobody_looks_after_is_not_ready(two: World) -> None:
+    for pool in (DEFAULT_POOL, GPU):
+        two.pass_succeeded(pool)
+    two.clock.advance(7 * INTERVAL)
+
+    assert not two.reader.health().ready
+
+
+# Paused, and set anew by an operator
+
+
+def test_a_paused_pool_says_so_at_once_and_before_all_else(two: World) -> None:
+    two.change(Change(paused=True))
+
+    pool = two.reader.pool(DEFAULT_POOL)
+
+    assert pool.view.limited_by is Limit.PAUSED
+    assert pool.controls.paused
+    assert pool.view.notices[0] == Notice(
+        code="paused",
+        detail="Paused by token:ops since 2026-11-22 12:00:00 UTC: nothing is changed at AWS. "
+        "To go on: ec2-orchestrator resume",
+    )
+    assert two.codes() == ["paused", "no-pass"]
+    assert two.codes(GPU) == ["no-pass"]
+
+
+def test_a_paused_pool_says_how_to_resume_that_one(two: World) -> None:
+    two.change(Change(paused=True), GPU)
+
+    assert two.reader.pool(GPU).view.notices[0].detail.endswith("ec2-orchestrator resume --pool gpu")
+
+
+def test_a_pool_that_was_resumed_is_not_called_paused_though_its_last_pass_found_it_so(two: World) -> None:
+    two.registry.record_view(PoolView(pool=DEFAULT_POOL, limited_by=Limit.PAUSED, last_pass_at=NOW))
+
+    assert two.reader.pool(DEFAULT_POOL).view.limited_by is None
+
+
+def test_a_buffer_that_an_operator_set_is_told(two: World) -> None:
+    two.change(Change(buffer=12), GPU)
+
+    assert two.reader.pool(GPU).buffer == 12
+
+
+# Pools that the settings name no more
+
+
+def test_a_pool_of_the_database_that_the_settings_do_not_name_is_a_warning_while_it_has_instances(
+    two: World,
+) -> None:
+    two.idle(GPU)
+    two.pools = {DEFAULT_POOL: two.pools[DEFAULT_POOL]}
+    two.reader = two.reading(two.registry)
+    two.pass_succeeded()
+
+    (notice,) = two.reader.status().default.view.notices
+
+    assert notice.code == "pool-unknown"
+    assert "no pool 'gpu' any more, and it still has 1 instances" in notice.detail
+
+
+def test_a_pool_without_instances_may_leave_the_settings_without_a_word(two: World) -> None:
+    two.pools = {DEFAULT_POOL: two.pools[DEFAULT_POOL]}
+    two.reader = two.reading(two.registry)
+    two.pass_succeeded()
+
+    assert two.codes() == []

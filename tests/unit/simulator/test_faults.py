@@ -43,3 +43,12 @@ def test_a_lifted_rule_is_gone() -> None:
     assert faults.remove(rule)
     assert not faults.remove(rule)
     assert faults.strike("X") == []
+
+
+def test_a_rule_for_a_group_strikes_only_calls_that_name_it() -> None:
+    faults = Faults(seed=0)
+    faults.add(Fault("error", group="gpu-asg"))
+
+    assert faults.strike("X") == []
+    assert faults.strike("X", {"vscode-asg"}) == []
+    assert kinds(faults.strike("X", {"vscode-asg", "gpu-asg"})) == ["error"]

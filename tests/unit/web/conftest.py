@@ -6,18 +6,17 @@ from pathlib import Path
 import pytest
 
 from app.registry.database import open_database
-from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.unit.web.services import Service
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[SqlRegistry]:
+def transactions(tmp_path: Path) -> Iterator[Transactions]:
     engine = open_database(f"sqlite:///{tmp_path}/registry.db")
-    yield SqlRegistry(Transactions(engine))
+    yield Transactions(engine)
     engine.dispose()
 
 
 @pytest.fixture
-def service(registry: SqlRegistry) -> Service:
-    return Service(registry)
+def service(transactions: Transactions) -> Service:
+    return Service(transactions)

@@ -1,71 +1,148 @@
 """The service without AWS, as the tests of this folder use it."""
 
+import secrets
 from datetime import timedelta
 from typing import Any
 
 from flask.testing import FlaskClient
-from pydantic import SecretStr
 
-from app.domain.model import DEFAULT_POOL, InstanceId
+from app.domain.access import Role
+from app.domain.model import DEFAULT_POOL, InstanceId, PoolName, ProjectId
+from app.ports import Tokens
+from app.registry.catalogue import SqlCatalogue
+from app.registry.census import SqlCensus
+from app.registry.controls import SqlControls
+from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
+from app.service.access import Gate
 from app.service.allocation import Allocator
+from app.service.attempts import Attempts
+from app.service.operator import Operator
+from app.service.standing import Standing, Uses
 from app.service.status import StatusReader
+from app.service.tokens import TokenDesk
+from app.settings import PoolSettings
 from app.web import create_app
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeLeases, FakeProber, FakeWaker
+from tests.fake_clock import Stopwatch
+from tests.fakes import (
+    FakeClock,
+    FakeLeases,
+    FakeProber,
+    FakeTokens,
+    FakeWaker,
+    a_waiting_room,
+)
 
 TOKEN = "a-token-of-sixteen-characters-or-more"
 JSON = {"Content-Type": "application/json"}
+GPU = PoolName("gpu")
+POOLS = {
+    name: PoolSettings(
+        name=name,
+        group=group,
+        region="us-east-1",
+        buffer=5,
+        address="public",
+        port=8080,
+        readiness="http",
+        readiness_path="/healthz",
+        boot_timeout=300,
+    )
+    for name, group in ((DEFAULT_POOL, "vscode-asg"), (GPU, "gpu-asg"))
+}
 
 
 class Service:
-    """The service without AWS: a registry that the test fills, and a client."""
+    """The service without AWS: two pools in a registry that the test fills, and a client."""
 
     def __init__(
-        self, registry: SqlRegistry, token: str | None = None, *, loopback_only: bool = False
+        self,
+        transactions: Transactions,
+        token: str | None = None,
+        *,
+        loopback_only: bool = False,
+        tokens: Tokens | None = None,
+        proxy_hops: int = 0,
     ) -> None:
-        self.registry = registry
+        """Without a token it is open to all, or with `loopback_only` to its own machine while unused."""
+        self.registry = SqlRegistry(transactions)
         self.clock = FakeClock()
         self.waker = FakeWaker()
         self.leases = FakeLeases()
-        app = create_app(
+        self.watch = Stopwatch()
+        self.tokens = tokens or FakeTokens()
+        self.controls = SqlControls(transactions)
+        belong_to(transactions, {name: Owner(pool.group, pool.region) for name, pool in POOLS.items()})
+        self.gate = Gate(
+            standing=Standing(self.tokens, monotonic=self.watch),
+            uses=Uses(self.tokens),
+            attempts=Attempts(clock=self.clock),
+            clock=self.clock,
+            admin_token=token,
+            always_open=token is None and tokens is None and not loopback_only,
+            open_while_unused=loopback_only,
+        )
+        self.app = create_app(
             allocator=Allocator(
-                pool=DEFAULT_POOL,
-                registry=registry,
-                quick_prober=FakeProber(),
+                quick_probers={name: FakeProber() for name in POOLS},
+                registry=self.registry,
+                waker=self.waker,
+                clock=self.clock,
+                waiting_room=a_waiting_room(),
+            ),
+            catalogue=SqlCatalogue(transactions),
+            operator=Operator(
+                buffers={name: pool.buffer for name, pool in POOLS.items()},
+                controls=self.controls,
                 waker=self.waker,
                 clock=self.clock,
             ),
             status_reader=StatusReader(
-                pool=DEFAULT_POOL,
-                buffer=5,
+                pools=POOLS,
                 poll_interval=timedelta(seconds=10),
-                registry=registry,
+                registry=self.registry,
+                census=SqlCensus(transactions),
+                controls=self.controls,
                 leases=self.leases,
                 replica="this one",
                 clock=self.clock,
             ),
-            token=SecretStr(token) if token else None,
-            loopback_only=loopback_only,
+            gate=self.gate,
+            proxy_hops=proxy_hops,
         )
-        self.http: FlaskClient = app.test_client()
+        self.http: FlaskClient = self.app.test_client()
 
-    def booting(self) -> InstanceId:
+    def token(self, name: str, role: Role) -> str:
+        """Make a token, as its holder sends it."""
+        desk = TokenDesk(tokens=self.tokens, clock=self.clock, chance=secrets.token_bytes)
+        return desk.create(name, role, ttl=None, actor="cli:ann")[1]
+
+    def booting(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:
         look = a_look()
-        self.registry.discover(DEFAULT_POOL, look, now=NOW)
+        self.registry.discover(pool, look, now=NOW)
         return look.id
 
-    def idle(self, address: str = "54.123.45.67") -> InstanceId:
-        instance = self.booting()
+    def idle(self, address: str = "54.123.45.67", pool: PoolName = DEFAULT_POOL) -> InstanceId:
+        instance = self.booting(pool)
         self.registry.mark_idle(instance, address, 8080, now=NOW)
         return instance
+
+    def held_by(self, project: str, pool: PoolName = DEFAULT_POOL) -> InstanceId:
+        """Let a project hold an instance; return its id."""
+        self.idle(pool=pool)
+        claimed = self.registry.claim(pool, ProjectId(project), actor="tester", now=self.clock.now())
+        return claimed.allocation.instance
 
     def destroy(self, body: Any) -> Any:
         return self.http.post("/destroy", json=body)
 
     @property
     def allocated(self) -> int:
-        return sum(one.project is not None for one in self.registry.instances(DEFAULT_POOL).values())
+        return sum(
+            one.project is not None for pool in POOLS for one in self.registry.instances(pool).values()
+        )
 
 
 def problem_of(answer: Any) -> str:
@@ -76,3 +153,8 @@ def problem_of(answer: Any) -> str:
     assert body["status"] == answer.status_code
     assert body["type"].endswith(body["code"])
     return str(body["code"])
+
+
+def places_of(answer: Any) -> set[str]:
+    """Return where an invalid request was wrong."""
+    return {fault["where"] for fault in answer.get_json(force=True)["errors"]}

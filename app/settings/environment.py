@@ -8,26 +8,36 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import load_dotenv
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.errors import SettingsInvalid
-from app.domain.model import DEFAULT_POOL, Policy, PoolName
+from app.domain.model import DEFAULT_POOL, PoolName
+from app.settings.pools import (
+    AddressKind,
+    AnyName,
+    BootTimeout,
+    Buffer,
+    PoolEntry,
+    PoolSettings,
+    PoolsFile,
+    Port,
+    ReadinessKind,
+    UrlPath,
+    read_pools,
+)
 
 _CLIENT_VARIABLES = frozenset({"ORCHESTRATOR_URL", "ORCHESTRATOR_TOKEN", "ORCHESTRATOR_ENV_FILE"})
 """Ours, but not the service's: the command line reads the first two."""
 
 _TOKEN = re.compile(r"[!-~]{16,}")
 """What can stand in an Authorization header as it is."""
-
-AnyName = Annotated[str, Field(min_length=1)]
 
 
 class Settings(BaseSettings):
@@ -52,7 +62,7 @@ class Settings(BaseSettings):
     """Region of the Auto Scaling group"""
     asg_name: AnyName = "vscode-asg"
     """Name of the Auto Scaling group"""
-    buffer: Annotated[int, Field(ge=0, le=10_000)] = 5
+    buffer: Buffer = 5
     """Idle instances to keep ready"""
     poll_interval: Annotated[float, Field(ge=1, le=3600)] = 10
     """Seconds between two passes when nothing happens; a claim or a destroy starts one at once"""
@@ -60,28 +70,30 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the registry: `sqlite:///FILE` or `postgresql+psycopg://...`"""
     bind: str = "127.0.0.1:9092"
     """Where gunicorn listens, `HOST:PORT`"""
-    address: Literal["public", "private"] = "public"
+    address: AddressKind = "public"
     """Which address of an instance is handed out and probed"""
-    instance_port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    instance_port: Port = 8080
     """Port of VSCode Server on an instance; its tag `ec2-orchestrator:port` overrides it for one"""
-    readiness: Literal["http", "tcp", "off"] = "http"
+    readiness: ReadinessKind = "http"
     """What an instance must pass before it is idle"""
-    readiness_path: Annotated[str, Field(pattern=r"^/\S*$")] = "/healthz"
+    readiness_path: UrlPath = "/healthz"
     """Path of the http probe; any 2xx passes"""
-    boot_timeout: Annotated[float, Field(ge=1, le=86_400)] = 300
+    boot_timeout: BootTimeout = 300
     """Seconds an instance may take to become ready before it is replaced"""
     idle_timeout: Annotated[float, Field(ge=0)] = 0
     """Reserved for releasing unused allocations; this version never does, and takes only 0"""
-    pools_file: str | None = None
-    """Reserved for several pools; this version serves one, and takes none"""
+    pools_file: Annotated[PoolsFile | None, NoDecode] = None
+    """A TOML file that names several pools, see below; without it there is one, `default`, set by these"""
     threads: Annotated[int, Field(ge=1, le=64)] = 8
     """Requests that one worker process serves at once; its connections to the database fit them"""
     poller: Literal["on", "off"] = "on"
     """`off`: this process serves HTTP only and never leads; another one runs the poller"""
     auth: Literal["auto", "on", "off"] = "auto"
-    """`auto`: open on a loopback bind without a token, else the token is needed; `on`; `off`: open"""
+    """`auto`: open on a loopback bind while no token exists, else tokens are needed; `on`; `off`: open"""
     admin_token: SecretStr | None = None
-    """The token, 16 characters or more, that every request but the health checks needs"""
+    """A first token with all rights, 16 characters or more; `ec2-orchestrator token create` makes others"""
+    proxy_hops: Annotated[int, Field(ge=0, le=10)] = 0
+    """Proxies in front whose `X-Forwarded-For`, `-Proto` and `-Host` are believed; 0: none is"""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`json` or `console`; `auto` is console on a terminal, json otherwise"""
 
@@ -100,12 +112,10 @@ class Settings(BaseSettings):
             raise ValueError("this version never releases an unused allocation by itself: only 0 is possible")
         return value
 
-    @field_validator("pools_file")
+    @field_validator("pools_file", mode="before")
     @classmethod
-    def _one_pool(cls, value: str | None) -> str | None:
-        if value:
-            raise ValueError("this version serves one pool, set by ORCHESTRATOR_ASG_NAME")
-        return value
+    def _read_pools(cls, value: object, before: ValidationInfo) -> object:
+        return read_pools(value, before.data.get("aws_region")) if isinstance(value, str) else value
 
     @field_validator("admin_token")
     @classmethod
@@ -123,38 +133,41 @@ class Settings(BaseSettings):
         return _is_loopback(self.bind)
 
     @property
-    def token(self) -> SecretStr | None:
-        """The token that every change and every look needs; None where the service is open."""
-        return None if self.auth == "off" else self.admin_token
+    def pools(self) -> Mapping[PoolName, PoolSettings]:
+        """Every pool there is, by name; `default` is always among them."""
+        if self.pools_file is None:
+            return {DEFAULT_POOL: self._pool(DEFAULT_POOL, PoolEntry(group=self.asg_name))}
+        return {name: self._pool(name, entry) for name, entry in self.pools_file.entries.items()}
 
-    @property
-    def loopback_only(self) -> bool:
-        """Whether the service is open because only this machine is meant to reach it."""
-        return self.auth == "auto" and self.admin_token is None
-
-    @property
-    def pool(self) -> PoolName:
-        """The one pool there is."""
-        return DEFAULT_POOL
-
-    @property
-    def policy(self) -> Policy:
-        """What these settings want of the pool."""
-        return Policy(
-            pool=self.pool,
-            buffer=self.buffer,
-            port=self.instance_port,
-            boot_timeout=timedelta(seconds=self.boot_timeout),
+    def _pool(self, name: PoolName, entry: PoolEntry) -> PoolSettings:
+        return PoolSettings(
+            name=name,
+            group=entry.group,
+            region=entry.region or self.aws_region,
+            buffer=self.buffer if entry.buffer is None else entry.buffer,
+            address=entry.address or self.address,
+            port=entry.port or self.instance_port,
+            readiness=entry.readiness or self.readiness,
+            readiness_path=entry.readiness_path or self.readiness_path,
+            boot_timeout=entry.boot_timeout or self.boot_timeout,
+            file=None if self.pools_file is None else self.pools_file.path,
         )
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed but should be known: sentences for the log at start."""
         found = []
-        if self.auth == "off" and not self.bind_is_loopback:
+        if self.auth == "off" and (self.proxy_hops or not self.bind_is_loopback):
             found.append(
                 "ORCHESTRATOR_AUTH=off: whoever can reach this service can take and end any instance."
             )
+        if self.pools_file is not None and "asg_name" in self.model_fields_set:
+            groups = {entry.group for entry in self.pools_file.entries.values()}
+            if self.asg_name not in groups:
+                found.append(
+                    f"ORCHESTRATOR_ASG_NAME={self.asg_name} is not used: {self.pools_file.path} names the "
+                    "groups, and this is none of them."
+                )
         found.extend(_unknown_variables())
         return tuple(found)
 
@@ -171,7 +184,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        faults = [_fault(details) for details in error.errors(include_url=False)]
+        faults = [fault for details in error.errors(include_url=False) for fault in _faults(details)]
         raise SettingsInvalid("\n".join([*faults, *clashes])) from None  # the original would show secrets
     if clashes:
         raise SettingsInvalid("\n".join(clashes))
@@ -189,16 +202,6 @@ def _clashes(environment: Mapping[str, str]) -> list[str]:
             "AWS_ACCESS_KEY and AWS_SECRET_KEY belong together: set both, or neither to use "
             "boto3's own chain (role, profile, AWS_ACCESS_KEY_ID ...)"
         )
-    auth = environment.get("ORCHESTRATOR_AUTH") or "auto"
-    bind = environment.get("ORCHESTRATOR_BIND") or "127.0.0.1:9092"
-    if not environment.get("ORCHESTRATOR_ADMIN_TOKEN"):
-        if auth == "on":
-            found.append("ORCHESTRATOR_AUTH=on needs a token: set ORCHESTRATOR_ADMIN_TOKEN")
-        if auth == "auto" and not _is_loopback(bind):
-            found.append(
-                f"ORCHESTRATOR_BIND={bind} can be reached by others, who could end any instance: "
-                "set ORCHESTRATOR_ADMIN_TOKEN, or ORCHESTRATOR_AUTH=off if something else guards the service"
-            )
     return found
 
 
@@ -216,15 +219,17 @@ def _variable(field: str) -> str:
     return field if field.isupper() else f"ORCHESTRATOR_{field.upper()}"
 
 
-def _fault(details: ErrorDetails) -> str:
-    """Tell one fault in one line: the variable, its value unless secret, and the reason."""
+def _faults(details: ErrorDetails) -> list[str]:
+    """Tell each fault in one line: the variable, its value unless secret, and the reason."""
     reason = details["msg"].removeprefix("Value error, ")
     if not details["loc"]:
-        return reason
+        return [reason]
+    if details["loc"][0] == "pools_file":  # each of its faults says where it is
+        return [f"ORCHESTRATOR_POOLS_FILE={details['input']}: {fault}" for fault in reason.splitlines()]
     variable = _variable(str(details["loc"][0]))
     secret = any(word in variable for word in ("KEY", "TOKEN", "DATABASE_URL"))
     value = "(hidden)" if secret else repr(details["input"])
-    return f"{variable}={value}: {reason}"
+    return [f"{variable}={value}: {reason}"]
 
 
 def variables() -> tuple[str, ...]:

@@ -1,0 +1,81 @@
+"""What all models of the wire have in common."""
+
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+Item = TypeVar("Item")
+
+
+def _iso(value: datetime) -> str:
+    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(_iso, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""ISO 8601, UTC, to the millisecond: `2026-11-22T20:15:00.000Z`."""
+
+
+class Answer(BaseModel):
+    """What the service sends. Later versions may send more: a client reads past what it does not know."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Request(BaseModel):
+    """What the service is sent: unknown fields are errors, and types are not converted."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Page(Answer, Generic[Item]):
+    """A part of a list."""
+
+    items: list[Item]
+    """In the order of the list"""
+    next: str | None = Field(description="Ask again with `cursor` set to this; null: this is the last part")
+
+
+class Fault(Answer):
+    """One thing that is wrong with a request."""
+
+    where: str
+    """The field or the parameter; empty: the whole"""
+    detail: str
+    """What is wrong with it"""
+
+
+class Problem(Answer):
+    """What went wrong (RFC 9457, `application/problem+json`)."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, frozen=True)
+
+    type: str
+    """A URN made from `code`"""
+    title: str
+    """What kind of error it is, for a person"""
+    status: int
+    """The HTTP status again"""
+    detail: str
+    """What happened this time, for a person"""
+    code: str
+    """A slug that never changes: what programs should go by"""
+    errors: list[Fault] = []
+    """With `invalid-body` and `invalid-query`: every fault, each with its place"""

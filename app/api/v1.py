@@ -1,0 +1,225 @@
+"""The resources of v1."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from app.api.base import Answer, Page, Request, Time
+from app.api.names import ONE_LINE, POOL
+from app.domain.controls import MOST_BUFFER
+
+MOST_WAIT = 60
+"""Seconds that a request may wait in line."""
+MOST_TTL = 366 * 24 * 3600
+"""The longest time limit of an allocation, in seconds: a year."""
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    """Say nothing of a default where a field that is left out changes nothing."""
+    schema.pop("default", None)
+
+
+Ttl = Annotated[int, Field(ge=1, le=MOST_TTL)]
+
+
+class Allocation(Answer):
+    """A project holds an instance."""
+
+    project: str
+    """Who holds it"""
+    pool: str
+    """Which pool the instance is of"""
+    instance: str
+    """The EC2 instance id"""
+    address: str
+    """IP address of the instance"""
+    url: str
+    """Where VSCode Server answers"""
+    state: str
+    """`allocated`, or `terminating` once it is released"""
+    allocated_at: Time
+    """Since when the project holds it"""
+    expires_at: Time | None
+    """When it is released unless it is renewed; null: never"""
+    last_activity_at: Time | None
+    """When the instance was last seen in use; null: not known"""
+
+
+class AllocateRequest(Request):
+    """How to allocate."""
+
+    pool: Annotated[str, Field(pattern=POOL)] | None = None
+    """Which pool to take an instance of; left out or null: what the project holds already, else `default`"""
+    wait: Annotated[float, Field(ge=0, le=MOST_WAIT)] = 0
+    """Seconds to wait for an instance where none is idle"""
+    ttl: Ttl | None = None
+    """Seconds until the allocation is released unless it is renewed; null: it has no time limit"""
+
+
+class RenewRequest(Request):
+    """How long an allocation is to last from now on."""
+
+    ttl: Ttl | None
+    """Seconds from now; null takes the time limit away"""
+
+
+class Hold(Answer):
+    """An instance is held for inspection: neither handed out nor ended by the service."""
+
+    since: Time
+    """Since when it is held"""
+    by: str
+    """Who holds it"""
+    until: Time | None
+    """When the hold ends by itself; null: when it is deleted"""
+    reason: str | None
+    """Why, in the words of who holds it"""
+
+
+class HoldRequest(Request):
+    """How to hold an instance."""
+
+    ttl: Ttl | None = None
+    """Seconds after which the hold ends by itself; null: when it is deleted"""
+    reason: Annotated[str, Field(max_length=200, pattern=ONE_LINE)] | None = None
+    """Why, for others: one line"""
+
+
+class Instance(Answer):
+    """One EC2 instance of a pool."""
+
+    id: str
+    """The EC2 instance id"""
+    pool: str
+    """Which pool it is of"""
+    state: str
+    """`booting`, `idle`, `allocated`, `terminating` or `terminated`"""
+    state_since: Time
+    """Since when it is in this state"""
+    address: str | None
+    """IP address; null until the instance has been ready"""
+    port: int | None
+    """Port of VSCode Server"""
+    url: str | None
+    """Where VSCode Server answers; null until the instance has been ready"""
+    zone: str | None
+    """Availability zone"""
+    project: str | None
+    """Who holds it, or held it last"""
+    allocated_at: Time | None
+    """Since when it is held, or was"""
+    expires_at: Time | None
+    """When the allocation ends unless it is renewed; null: it has no time limit"""
+    launched_at: Time | None
+    """When AWS started it"""
+    ready_at: Time | None
+    """When its last probe passed"""
+    end_reason: str | None
+    """Why it is terminating or terminated: see the list of states"""
+    hold: Hold | None
+    """null: it is not held"""
+
+
+class Notice(Answer):
+    """Something an operator should know."""
+
+    code: str
+    """A slug that never changes: see the list of warnings"""
+    detail: str
+    """What it is this time, for a person"""
+
+
+class Counts(Answer):
+    """How many instances of a pool there are, by state; those on hold are in `held` as well."""
+
+    booting: int
+    idle: int
+    allocated: int
+    terminating: int
+    held: int
+
+
+class Pool(Answer):
+    """One Auto Scaling group, and what is wanted of it."""
+
+    name: str
+    group: str
+    """Name of the Auto Scaling group"""
+    region: str
+    """AWS region of the group"""
+    buffer: int
+    """Idle instances to keep ready"""
+    configured_buffer: int
+    """What the settings say; `buffer` differs where it was set since"""
+    paused: bool
+    """Nothing is changed at AWS; claims go on"""
+    paused_at: Time | None
+    """Since when"""
+    paused_by: str | None
+    """By whom"""
+    address: Literal["public", "private"]
+    """Which address of an instance is handed out"""
+    port: int
+    """Port of VSCode Server on an instance"""
+    readiness: Literal["http", "tcp", "off"]
+    """What an instance must pass before it is idle"""
+    instances: Counts
+    desired_capacity: int | None
+    """As AWS had it in the last pass"""
+    min_size: int | None
+    """The group's own, as AWS had it in the last pass"""
+    max_size: int | None
+    """The group's own, as AWS had it in the last pass"""
+    limited_by: str | None
+    """Why the buffer cannot be met: `max-size`, `capacity`, `quota`, `configuration`, `aws-errors`,
+    `boot-failures` or `paused`; null: nothing is in the way"""
+    last_pass_at: Time | None
+    """When AWS was last looked at with success"""
+    warnings: list[Notice]
+    """What an operator should know"""
+
+
+class PoolPatch(Request):
+    """What to change of a pool; what is left out stays as it is."""
+
+    buffer: Annotated[int, Field(ge=0, le=MOST_BUFFER)] | None = Field(None, json_schema_extra=_no_default)
+    """Idle instances to keep ready; null: as the settings have it"""
+    paused: bool = Field(False, json_schema_extra=_no_default)
+    """true: change nothing at AWS any more, until it is false again"""
+
+
+class Event(Answer):
+    """One line of the audit trail."""
+
+    id: int
+    """Later events have higher numbers"""
+    at: Time
+    """When it happened"""
+    kind: str
+    """What happened: see the list of events"""
+    pool: str
+    """`*`: it concerns all pools"""
+    actor: str
+    """Who did it: `token:NAME`, `admin` (the token in the settings), `anonymous`, `poller`, or a replica"""
+    instance: str | None
+    """Which instance it is about"""
+    project: str | None
+    """Which project it is about"""
+    reason: str | None
+    """Why, or what exactly"""
+
+
+class AllocationPage(Page[Allocation]):
+    """A part of the list of allocations."""
+
+
+class InstancePage(Page[Instance]):
+    """A part of the list of instances."""
+
+
+class PoolPage(Page[Pool]):
+    """A part of the list of pools."""
+
+
+class EventPage(Page[Event]):
+    """A part of the audit trail."""

@@ -1,0 +1,94 @@
+"""Who may use the service: the gate of a running one, and the desk that the command line makes tokens at."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.bootstrap.clock import SystemClock
+from app.domain.errors import SettingsInvalid
+from app.ports import Clock
+from app.registry.database import file_of, open_database, parsed
+from app.registry.inspection import open_any
+from app.registry.tokens import SqlTokens
+from app.registry.transactions import Transactions
+from app.service.access import Gate
+from app.service.attempts import Attempts
+from app.service.standing import Standing, Uses
+from app.service.tokens import TokenDesk
+from app.settings import Settings
+
+
+def gate_of(settings: Settings, transactions: Transactions, clock: Clock) -> Gate:
+    """Make the gate that each request passes."""
+    tokens = SqlTokens(transactions)
+    return Gate(
+        standing=Standing(tokens, monotonic=time.monotonic),
+        uses=Uses(tokens),
+        attempts=Attempts(clock=clock),
+        clock=clock,
+        admin_token=None if settings.admin_token is None else settings.admin_token.get_secret_value(),
+        always_open=settings.auth == "off",
+        open_while_unused=settings.auth == "auto" and settings.bind_is_loopback,
+    )
+
+
+def refuse_unguarded(settings: Settings, gate: Gate) -> None:
+    """Raise SettingsInvalid where the service must not be open, and nobody has a token for it."""
+    if not gate.barred:
+        return
+    make_one = "make a token (ec2-orchestrator token create NAME --role admin)"
+    if settings.auth == "on":
+        raise SettingsInvalid(
+            f"ORCHESTRATOR_AUTH=on needs a token: {make_one}, or set ORCHESTRATOR_ADMIN_TOKEN"
+        )
+    raise SettingsInvalid(
+        f"ORCHESTRATOR_BIND={settings.bind} can be reached by others, who could end any instance: "
+        f"{make_one}, set ORCHESTRATOR_ADMIN_TOKEN, or ORCHESTRATOR_AUTH=off if something else guards the "
+        "service"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDesk:
+    """What the command line makes, lists and revokes tokens at."""
+
+    desk: TokenDesk
+    database: str
+    """Where they are kept, for people: without a password."""
+    new: bool = False
+    """Whether the database was made just now."""
+
+
+@contextmanager
+def token_desk(settings: Settings, *, changes: bool) -> Iterator[OpenDesk]:
+    """Open the database for the command line; where it is to be changed and is not there yet, make it.
+
+    Raises RegistryUnusable.
+    """
+    name, file = _place(settings.database_url)
+    if not changes:
+        with open_any(settings.database_url) as engine:
+            yield OpenDesk(_desk(Transactions(engine)), name)
+        return
+    new = file is not None and not file.exists()
+    transactions = Transactions(open_database(settings.database_url, connections=1))
+    try:
+        yield OpenDesk(_desk(transactions), name, new)
+    finally:
+        transactions.close()
+
+
+def _place(url: str) -> tuple[str, Path | None]:
+    """Name a database so that it can be found from anywhere, and its file."""
+    where = parsed(url)
+    if where.get_backend_name() != "sqlite":
+        return where.render_as_string(hide_password=True), None
+    file = file_of(where).absolute()
+    return str(file), file
+
+
+def _desk(transactions: Transactions) -> TokenDesk:
+    return TokenDesk(tokens=SqlTokens(transactions), clock=SystemClock(), chance=secrets.token_bytes)

@@ -1,0 +1,83 @@
+"""What each pool has to itself: its way to AWS, its probers, its passes."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+from app.aws.account import Account, StaticKeys
+from app.aws.connection import AGENT, Connection
+from app.aws.gateway import AwsCloud
+from app.aws.preflight import AwsPreflight
+from app.domain.model import PoolName
+from app.poller import Jobs, NewJobs
+from app.ports import Clock, ControlPanel, Mandate, Registry
+from app.probe.http import HttpProber
+from app.probe.none import NoProber
+from app.probe.tcp import TcpProber
+from app.service.examination import Examination
+from app.service.permission import Permission
+from app.service.readiness import Readiness
+from app.service.reconcile import Reconciler
+from app.settings import PoolSettings, Settings
+
+QUICK = 0.3
+"""Seconds that a claim waits at most for an instance of which nothing was heard lately."""
+
+AnyProber = HttpProber | TcpProber | NoProber
+
+
+def connections(settings: Settings, agent: str = AGENT) -> Mapping[PoolName, Connection]:
+    """Make each pool's own way to AWS; those of one region share the account's session and budget."""
+    keys = None
+    if settings.aws_access_key is not None and settings.aws_secret_key is not None:
+        keys = StaticKeys(settings.aws_access_key, settings.aws_secret_key.get_secret_value())
+    regions = Counter(pool.region for pool in settings.pools.values())
+    accounts = {name: Account(region=name, keys=keys, pools=count) for name, count in regions.items()}
+    return {name: Connection(accounts[pool.region], agent=agent) for name, pool in settings.pools.items()}
+
+
+def new_jobs(
+    pool: PoolSettings, connection: Connection, registry: Registry, controls: ControlPanel, clock: Clock
+) -> NewJobs:
+    """Return what makes one pool's jobs of a term: what a leader remembers, it forgets with its term."""
+    policy, ready = pool.policy, prober(pool)
+
+    def jobs(mandate: Mandate) -> Jobs:
+        confirm = Permission(mandate, controls, pool.name).confirm
+        cloud = AwsCloud(connection, group=pool.group, address=pool.address, clock=clock, confirm=confirm)
+        readiness = Readiness(
+            policy=policy, registry=registry, controls=controls, prober=ready, mandate=mandate, clock=clock
+        )
+        examination = Examination(
+            AwsPreflight(connection, pool.group, clock, confirm=confirm),
+            policy=policy,
+            controls=controls,
+            monotonic=time.monotonic,
+        )
+        reconciler = Reconciler(
+            policy=policy,
+            registry=registry,
+            controls=controls,
+            cloud=cloud,
+            examination=examination,
+            readiness=readiness,
+            mandate=mandate,
+            clock=clock,
+        )
+        return Jobs(tick=reconciler.tick, probe=readiness.round, examine=examination.make)
+
+    return jobs
+
+
+def prober(pool: PoolSettings) -> AnyProber:
+    """Make the pool's prober."""
+    if pool.readiness == "http":
+        return HttpProber(pool.readiness_path)
+    return TcpProber() if pool.readiness == "tcp" else NoProber()
+
+
+def quick_prober(pool: PoolSettings) -> AnyProber:
+    """Make one that a claim can wait for."""
+    if pool.readiness == "http":
+        return HttpProber(pool.readiness_path, timeout=QUICK, deadline=QUICK)
+    return TcpProber(timeout=QUICK, deadline=QUICK) if pool.readiness == "tcp" else NoProber()

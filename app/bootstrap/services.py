@@ -1,0 +1,140 @@
+"""The service: what the entry points run and serve."""
+
+import os
+import random  # noqa: TID251 - the one place that knows where chance comes from
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+
+from app.aws.connection import AGENT
+from app.bootstrap import guarding, pools
+from app.bootstrap.clock import SystemClock
+from app.domain.errors import RegistryUnavailable
+from app.domain.model import PoolName
+from app.poller import Poller
+from app.registry.bell import PostgresBell, QuietBell, bell_of
+from app.registry.catalogue import SqlCatalogue
+from app.registry.census import SqlCensus
+from app.registry.controls import SqlControls
+from app.registry.database import open_database
+from app.registry.leases import SqlLeases
+from app.registry.news import News
+from app.registry.ownership import Owner, belong_to
+from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
+from app.service.access import Gate
+from app.service.allocation import Allocator
+from app.service.leadership import Leadership
+from app.service.operator import Operator
+from app.service.status import StatusReader, unknown_pools
+from app.service.waiting import WaitingRoom
+from app.settings import PoolSettings, Settings
+
+BESIDE = 3
+"""Connections to the database, beside one for each thread that serves: the lease, and two more."""
+BESIDE_PER_POOL = 2
+"""And these for each pool: its passes, its probes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the entry points need."""
+
+    allocator: Allocator
+    waiting_room: WaitingRoom
+    status_reader: StatusReader
+    operator: Operator
+    catalogue: SqlCatalogue
+    gate: Gate
+    poller: Poller
+    bell: QuietBell | PostgresBell
+    transactions: Transactions
+    pools: Mapping[PoolName, PoolSettings]
+
+    def warnings(self) -> tuple[str, ...]:
+        """Tell what the database shows to be wrong with the settings: sentences for the log at start."""
+        try:
+            return tuple(
+                one.detail for one in unknown_pools(SqlCensus(self.transactions).count(), self.pools)
+            )
+        except RegistryUnavailable:  # that is told wherever it is needed
+            return ()
+
+    def close(self) -> None:
+        """Stop after the passes in hand, and let go of leadership, of threads and of the database."""
+        self.poller.stop()
+        self.bell.close()
+        self.gate.close()
+        self.transactions.close()
+
+
+def build(settings: Settings, *, patient: bool = False) -> Services:
+    """Wire everything; nothing runs yet. Raises RegistryUnusable where the database cannot be used.
+
+    Where it cannot be reached just now, the `patient` get their services all the same: requests fail with
+    RegistryUnavailable until it is back.
+    """
+    clock, replica = SystemClock(), _replica()
+    beside = BESIDE + BESIDE_PER_POOL * len(settings.pools)
+    engine = open_database(settings.database_url, connections=settings.threads + beside, patient=patient)
+    transactions = Transactions(engine)
+    owners = {name: Owner(pool.group, pool.region) for name, pool in settings.pools.items()}
+    belong_to(transactions, owners, patient=patient)
+    registry, controls, leases = SqlRegistry(transactions), SqlControls(transactions), SqlLeases(transactions)
+    bell = bell_of(engine, News(transactions, settings.pools).look, settings.pools, time.monotonic)
+    interval = timedelta(seconds=settings.poll_interval)
+    to_aws = pools.connections(settings, f"{AGENT}/{replica}")
+    poller = Poller(
+        {
+            name: pools.new_jobs(pool, to_aws[name], registry, controls, clock)
+            for name, pool in settings.pools.items()
+        },
+        leadership=Leadership(leases, replica=replica, monotonic=time.monotonic),
+        bell=bell,
+        interval=interval,
+        monotonic=time.monotonic,
+        chance=random.random,
+    )
+    # Requests that wait hold a thread each: half of them stay free for all others.
+    waiting_room = WaitingRoom(places=settings.threads // 2, monotonic=time.monotonic, sleep=Event().wait)
+    return Services(
+        allocator=Allocator(
+            quick_probers={name: pools.quick_prober(pool) for name, pool in settings.pools.items()},
+            registry=registry,
+            waker=poller,
+            clock=clock,
+            waiting_room=waiting_room,
+        ),
+        waiting_room=waiting_room,
+        status_reader=StatusReader(
+            pools=settings.pools,
+            poll_interval=interval,
+            registry=registry,
+            census=SqlCensus(transactions),
+            controls=controls,
+            leases=leases,
+            replica=replica,
+            clock=clock,
+        ),
+        operator=Operator(
+            buffers={name: pool.buffer for name, pool in settings.pools.items()},
+            controls=controls,
+            waker=poller,
+            clock=clock,
+        ),
+        catalogue=SqlCatalogue(transactions),
+        gate=guarding.gate_of(settings, transactions, clock),
+        poller=poller,
+        bell=bell,
+        transactions=transactions,
+        pools=settings.pools,
+    )
+
+
+def _replica() -> str:
+    """Name this process: where it runs, for people, and by chance, so that no other ever has its name."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"

@@ -1,0 +1,119 @@
+"""What is done for one pool while this replica leads: its passes, and what runs beside them."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+
+import structlog
+
+from app.domain.errors import NotLeading, RegistryUnavailable
+from app.domain.model import PoolName
+from app.poller.pace import Pace
+from app.ports import Mandate
+from app.service.reconcile import PassReport
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What a leader does for one pool in one term."""
+
+    tick: Callable[[], PassReport]
+    """A pass. May raise RegistryUnavailable or NotLeading."""
+    probe: Callable[[], bool]
+    """Ask the instances; true where a pass may find news then."""
+    examine: Callable[[], bool]
+    """Look at the set-up, if it is time to; true as with `probe`."""
+
+
+NewJobs = Callable[[Mandate], Jobs]
+"""Makes a pool's jobs of one term: everything that a leader remembers, it forgets with its term."""
+
+
+class Rounds:
+    """One pool's passes, probes and examinations: nothing of it waits for another pool.
+
+    `beat` is called by one thread at a time, and so is each of the others; where a pass hangs, they go on.
+    """
+
+    def __init__(
+        self,
+        pool: PoolName,
+        new_jobs: NewJobs,
+        pace: Pace,
+        *,
+        mandate: Callable[[], Mandate | None],
+        listen: Callable[[], None],
+    ) -> None:
+        """Take `mandate`, which returns that of the running term, and `listen`, which passes wishes on."""
+        self.pool = pool
+        self.pace = pace
+        self.passing = Lock()
+        """Held while a pass is in hand."""
+        self._new_jobs = new_jobs
+        self._mandate = mandate
+        self._listen = listen
+        self._term: tuple[Mandate, Jobs] | None = None
+
+    def beat(self) -> None:
+        """Run a pass, if one is due and this replica leads."""
+        with self.passing:
+            self._run_one()
+
+    def probe(self) -> None:
+        """Ask the instances, while this replica leads."""
+        try:
+            self._run_beside(lambda jobs: jobs.probe())
+        except Exception:
+            log.exception("probes.crashed", pool=self.pool)
+
+    def examine(self) -> None:
+        """Look at the set-up if it is time to, while this replica leads."""
+        try:
+            self._run_beside(lambda jobs: jobs.examine())
+        except Exception:
+            log.exception("examination.crashed", pool=self.pool)
+
+    def _run_one(self) -> None:
+        begun = False
+        try:
+            jobs = self._jobs()
+            if jobs is None:
+                return
+            self._listen()
+            if not self.pace.is_due():
+                return
+            begun = True
+            report = jobs.tick()
+        except RegistryUnavailable as error:
+            if begun or self.pace.is_due():  # not both: what was asked for during this pass is still to come
+                log.error("pass.failed", pool=self.pool, code=error.code, detail=error.detail)  # noqa: TRY400 - no bug of ours
+                self.pace.retry()
+        except NotLeading as error:
+            log.warning("pass.abandoned", pool=self.pool, detail=error.detail)
+            self.pace.retry()
+        except Exception:
+            if begun or self.pace.is_due():
+                log.exception("pass.crashed", pool=self.pool)
+                self.pace.retry()
+        else:
+            self.pace.follow(report)
+
+    def _jobs(self) -> Jobs | None:
+        """Return the jobs of this replica's term, new ones for a new term; None while it does not lead."""
+        mandate = self._mandate()
+        if mandate is None:
+            return None
+        if self._term is None or self._term[0] is not mandate:
+            self._term = mandate, self._new_jobs(mandate)
+            self.pace.begin()
+        return self._term[1]
+
+    def _run_beside(self, run: Callable[[Jobs], bool]) -> None:
+        """Run a job beside the passes while this replica leads, and a pass soon where it brought news."""
+        term = self._term
+        with suppress(NotLeading, RegistryUnavailable):  # the pass reports it
+            if term is not None and term[0].trusted and run(term[1]):
+                self.pace.want()

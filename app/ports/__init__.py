@@ -1,0 +1,36 @@
+"""What the use cases need from the world, as Protocols. Every promise is written here, and tested once.
+
+The contract tests in tests/contract/ hold each implementation, and each fake, to these docstrings.
+"""
+
+from app.ports.catalogue import Catalogue, Page
+from app.ports.census import Census, Count
+from app.ports.clock import Clock
+from app.ports.cloud import Cloud, Preflight, TerminateOutcome
+from app.ports.controls import ControlPanel
+from app.ports.leading import Bell, Lease, Leases, Mandate, Waker
+from app.ports.prober import Prober
+from app.ports.registry import Claimed, Registry, Unproved
+from app.ports.tokens import Tokens
+
+__all__ = [
+    "Bell",
+    "Catalogue",
+    "Census",
+    "Claimed",
+    "Clock",
+    "Cloud",
+    "ControlPanel",
+    "Count",
+    "Lease",
+    "Leases",
+    "Mandate",
+    "Page",
+    "Preflight",
+    "Prober",
+    "Registry",
+    "TerminateOutcome",
+    "Tokens",
+    "Unproved",
+    "Waker",
+]

@@ -1,0 +1,63 @@
+"""What can be listed and looked up, a page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from app.domain.events import Event
+from app.domain.model import Allocation, Instance, InstanceId, InstanceState, PoolName, ProjectId
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """A part of a list."""
+
+    items: Sequence[Item]
+    more: bool
+    """Whether others follow: they come after the last of these."""
+
+
+class Catalogue(Protocol):
+    """Reads the registry for people and programs. Each method may raise RegistryUnavailable.
+
+    Pages follow a key that never changes, so what is there throughout a walk is met exactly once.
+    """
+
+    def allocations(
+        self, *, pool: PoolName | None = None, after: ProjectId | None = None, limit: int
+    ) -> Page[Allocation]:
+        """Return live allocations by project, from the first one after `after` on."""
+        ...
+
+    def allocation(self, project: ProjectId) -> Allocation:
+        """Return the project's live allocation, or raise AllocationNotFound."""
+        ...
+
+    def instances(
+        self,
+        *,
+        pool: PoolName | None = None,
+        state: InstanceState | None = None,
+        after: InstanceId | None = None,
+        limit: int,
+    ) -> Page[Instance]:
+        """Return instances by id, from the first one after `after` on; without `state` the terminated not."""
+        ...
+
+    def instance(self, instance: InstanceId) -> Instance:
+        """Return an instance whatever its state, or raise InstanceNotFound where it was never one of ours."""
+        ...
+
+    def events(
+        self,
+        *,
+        pool: PoolName | None = None,
+        project: ProjectId | None = None,
+        instance: InstanceId | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> Page[Event]:
+        """Return the audit trail, newest first, from the first one before the event `before` on."""
+        ...

@@ -1,0 +1,248 @@
+"""The truth about who holds what."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from app.domain.errors import PoolExhausted
+from app.domain.events import Event, EventKind
+from app.domain.model import (
+    NOT_TERMINATED,
+    Allocation,
+    EndReason,
+    Instance,
+    InstanceId,
+    InstanceState,
+    PoolName,
+    PoolView,
+    ProjectId,
+    SeenInstance,
+)
+from app.domain.setbacks import BootFailures
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The answer to a claim."""
+
+    allocation: Allocation
+    created: bool
+    """False where the project held the instance already."""
+
+
+class Unproved(PoolExhausted):
+    """Idle instances there are, but none that answered a probe lately: `candidates` should be asked now.
+
+    That is their address and port: of the longest idle first, and last of those that did not answer before.
+    """
+
+    def __init__(self, candidates: Mapping[InstanceId, tuple[str, int]], *, retry_after: timedelta) -> None:
+        super().__init__("", retry_after=retry_after)
+        self.candidates = candidates
+
+
+class Registry(Protocol):
+    """The truth about who holds what: durable, and safe between threads and processes.
+
+    Every method is one transaction; what it answered survives a crash. Each may raise RegistryUnavailable,
+    and then nothing was changed, or the change is complete.
+    """
+
+    def claim(
+        self,
+        pool: PoolName,
+        project: ProjectId,
+        *,
+        actor: str,
+        now: datetime,
+        ready_since: datetime | None = None,
+        last_try: bool = True,
+        expires_at: datetime | None = None,
+    ) -> Claimed:
+        """Give the project its instance: the one it holds, else the one that has been idle longest.
+
+        One that it holds already is returned as it is, whatever pool it is of, and whatever `expires_at` says:
+        that is when a new allocation ends by itself.
+
+        Only an instance whose last probe passed at `ready_since` or later is given (None: any idle one).
+        Racing claims never share an instance, and a project never gets two. Raises PoolExhausted where
+        nothing can be given; the project then counts as waiting for a short time. Unless this is the
+        `last_try`, Unproved is raised where there are idle instances but none such, and nothing has changed.
+        """
+        ...
+
+    def destroy(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+        """Decide that an instance ends: it becomes terminating and its allocation ends.
+
+        Asked again while it is terminating, changes nothing and answers the same. Raises InstanceNotFound
+        where we know no such instance, or it is terminated.
+        """
+        ...
+
+    def release(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+        """End the project's allocation and, as in `destroy`, its instance; returns it as terminating.
+
+        Raises AllocationNotFound where the project holds nothing.
+        """
+        ...
+
+    def renew(
+        self, project: ProjectId, expires_at: datetime | None, *, actor: str, now: datetime
+    ) -> Allocation:
+        """Move the end of the project's allocation; None takes its time limit away.
+
+        Raises AllocationNotFound where the project holds nothing (any more).
+        """
+        ...
+
+    def expire(self, instance: InstanceId, *, now: datetime) -> bool:
+        """End an allocation whose time is over at `now`, and its instance, as `release` does.
+
+        False, and no change, where it was renewed, is held, or ended meanwhile.
+        """
+        ...
+
+    def hold(
+        self, instance: InstanceId, *, until: datetime | None, reason: str | None, actor: str, now: datetime
+    ) -> Instance:
+        """Hold an instance for inspection: it is not claimed, expired, replaced or terminated by us.
+
+        Held already, it is held on as asked now. Released or destroyed, it becomes terminating, but is not
+        terminated before the hold ends. Raises InstanceNotFound, and HoldTooLate where AWS was asked to
+        terminate it already, or it ends by no decision of ours.
+        """
+        ...
+
+    def unhold(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+        """End a hold; changes nothing where there is none. Raises InstanceNotFound."""
+        ...
+
+    def end_hold(self, instance: InstanceId, *, now: datetime) -> bool:
+        """End a hold whose time is over at `now`. False, and no change, where it was prolonged or has ended."""
+        ...
+
+    def instances(
+        self, pool: PoolName, states: Collection[InstanceState] = NOT_TERMINATED
+    ) -> Mapping[InstanceId, Instance]:
+        """Return the pool's instances in these states; without any named, all that are not terminated."""
+        ...
+
+    def terminated(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
+        """Return those of `some` that the registry has as terminated."""
+        ...
+
+    def waiting(self, pool: PoolName, *, now: datetime) -> int:
+        """Count the projects that asked in vain a short time ago and hold nothing yet."""
+        ...
+
+    def discover(self, pool: PoolName, seen: SeenInstance, *, now: datetime) -> bool:
+        """Record a new member as booting. False, and no change, where its id was ever known before."""
+        ...
+
+    def mark_idle(self, instance: InstanceId, address: str, port: int, *, now: datetime) -> bool:
+        """Offer a booting instance under this address. False where it is not booting any more, or is held."""
+        ...
+
+    def withdraw(self, instance: InstanceId, *, reason: str, now: datetime) -> bool:
+        """Stop offering an idle instance: it is booting again. False where it is not idle any more."""
+        ...
+
+    def adopt(
+        self,
+        pool: PoolName,
+        seen: SeenInstance,
+        project: ProjectId | None,
+        *,
+        port: int,
+        since: datetime,
+        now: datetime,
+    ) -> bool:
+        """Take an instance for allocated, because its tags say so: a new one, a booting or an idle one.
+
+        With `project`, that project holds it from now on; with None nobody can say who does, until it is
+        adopted again with a project. False, and no change, where the instance is held, terminating or
+        terminated by now, where the project holds another one, or where the look shows no address.
+        """
+        ...
+
+    def note_probes(
+        self, ready: Collection[InstanceId], silent: Collection[InstanceId], *, now: datetime
+    ) -> None:
+        """Note when idle instances were found ready (`now`), and which did not answer."""
+        ...
+
+    def mark_in_service(self, instance: InstanceId, since: datetime | None) -> None:
+        """Note since when AWS has the instance in service; None: it has not."""
+        ...
+
+    def mark_missing(self, instance: InstanceId, since: datetime | None) -> None:
+        """Note since when complete looks miss the instance, or (None) that one found it again."""
+        ...
+
+    def end(
+        self,
+        instance: InstanceId,
+        *,
+        expect: InstanceState,
+        to: InstanceState,
+        reason: EndReason,
+        now: datetime,
+    ) -> bool:
+        """Move an instance to terminating or terminated; an allocation of it ends.
+
+        One that we end because it is not ready, or that leaves from service without having been ready, counts
+        as a boot failure. False, and no change, where its state is not `expect` any more, or where we would
+        end one that is held. A hold ends with its instance, and once that is ending by no decision of ours.
+        """
+        ...
+
+    def boot_failures(self, pool: PoolName) -> Sequence[BootFailures]:
+        """Return, for each launch template version, how many instances in a row did not become ready.
+
+        One that becomes ready for the first time ends the row of its version.
+        """
+        ...
+
+    def note_terminate_call(self, instance: InstanceId, at: datetime) -> bool:
+        """Note that AWS is about to be asked to terminate a terminating instance: it can no longer be held.
+
+        False where it is held, or not terminating: AWS must not be asked then.
+        """
+        ...
+
+    def forget_terminate_call(self, instance: InstanceId, at: datetime) -> None:
+        """Take the note of that moment back: the call is known to have had no effect. Later notes stay."""
+        ...
+
+    def mark_tagged(self, instance: InstanceId, project: ProjectId) -> None:
+        """Note that the allocation is written on the instance in AWS."""
+        ...
+
+    def record(
+        self,
+        kind: EventKind,
+        pool: PoolName,
+        *,
+        reason: str,
+        now: datetime,
+        instance: InstanceId | None = None,
+    ) -> None:
+        """Write a line into the audit trail that comes with no change of ours."""
+        ...
+
+    def record_view(self, view: PoolView) -> None:
+        """Keep what a pass learnt of a pool, for every process to read."""
+        ...
+
+    def view(self, pool: PoolName) -> PoolView:
+        """Return what the last passes learnt of a pool; an empty view before the first."""
+        ...
+
+    def events(self, *, limit: int) -> Iterable[Event]:
+        """Return the newest events, newest first."""
+        ...
+
+    def newest_event(self) -> int:
+        """Return the id of the newest event, 0 where there is none: a cheap sign that something happened."""
+        ...

@@ -1,0 +1,111 @@
+"""Lists, a page at a time: by a key that never changes, and one row more than asked, to see if others follow."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, Select, bindparam, select
+
+from app.domain.errors import AllocationNotFound, InstanceNotFound
+from app.domain.events import Event
+from app.domain.model import (
+    NOT_TERMINATED,
+    Allocation,
+    Instance,
+    InstanceId,
+    InstanceState,
+    PoolName,
+    ProjectId,
+)
+from app.ports import Page
+from app.registry import rows, statements
+from app.registry.schema import allocations, events, instances
+from app.registry.transactions import Transactions
+
+Item = TypeVar("Item")
+
+_ALIVE = [state.value for state in NOT_TERMINATED]
+
+
+class SqlCatalogue:
+    """The Catalogue port, on SQLite or PostgreSQL."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._looking = transactions.looking
+
+    def allocations(
+        self, *, pool: PoolName | None = None, after: ProjectId | None = None, limit: int
+    ) -> Page[Allocation]:
+        """See Catalogue.allocations."""
+        wanted = statements.live_allocations.order_by(allocations.c.project)
+        wanted = _where(wanted, {allocations.c.pool: pool})
+        if after is not None:
+            wanted = wanted.where(allocations.c.project > after)
+        found, more = self._page(wanted, limit)
+        return Page([rows.allocation(row) for row in found], more)
+
+    def allocation(self, project: ProjectId) -> Allocation:
+        """See Catalogue.allocation."""
+        with self._looking() as tx:
+            row = tx.execute(statements.held_by, {"project": project}).one_or_none()
+        if row is None:
+            raise AllocationNotFound(f"Project '{project}' holds no instance.")
+        return rows.allocation(row)
+
+    def instances(
+        self,
+        *,
+        pool: PoolName | None = None,
+        state: InstanceState | None = None,
+        after: InstanceId | None = None,
+        limit: int,
+    ) -> Page[Instance]:
+        """See Catalogue.instances."""
+        wanted = statements.every_instance.order_by(instances.c.id)
+        wanted = _where(wanted, {instances.c.pool: pool})
+        wanted = wanted.where(instances.c.state.in_(_ALIVE if state is None else [state.value]))
+        if after is not None:
+            wanted = wanted.where(instances.c.id > after)
+        found, more = self._page(wanted, limit)
+        return Page([rows.instance(row) for row in found], more)
+
+    def instance(self, instance: InstanceId) -> Instance:
+        """See Catalogue.instance."""
+        with self._looking() as tx:
+            row = tx.execute(statements.one_instance, {"instance": instance}).one_or_none()
+        if row is None:
+            raise InstanceNotFound(f"{instance} is not an instance of ours.")
+        return rows.instance(row)
+
+    def events(
+        self,
+        *,
+        pool: PoolName | None = None,
+        project: ProjectId | None = None,
+        instance: InstanceId | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> Page[Event]:
+        """See Catalogue.events."""
+        wanted = select(events).order_by(events.c.id.desc())
+        filters: dict[Any, str | None] = {
+            events.c.pool: pool,
+            events.c.project: project,
+            events.c.instance_id: instance,
+        }
+        wanted = _where(wanted, filters)
+        if before is not None:
+            wanted = wanted.where(events.c.id < before)
+        found, more = self._page(wanted, limit)
+        return Page([rows.event(row) for row in found], more)
+
+    def _page(self, wanted: Select[*tuple[Any, ...]], limit: int) -> tuple[list[Row[*tuple[Any, ...]]], bool]:
+        with self._looking() as tx:
+            found = list(tx.execute(wanted.limit(bindparam("count")), {"count": limit + 1}))
+        return found[:limit], len(found) > limit
+
+
+def _where(wanted: Select[*tuple[Any, ...]], filters: Mapping[Any, str | None]) -> Select[*tuple[Any, ...]]:
+    for column, value in filters.items():
+        if value is not None:
+            wanted = wanted.where(column == value)
+    return wanted

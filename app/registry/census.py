@@ -1,0 +1,43 @@
+"""How many instances there are: of all pools at once, without reading them."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, func, select
+
+from app.domain.model import NOT_TERMINATED, InstanceState, PoolName
+from app.ports import Count
+from app.registry.schema import instances, pools
+from app.registry.transactions import Transactions
+
+# Pools and states by name: without them every instance that ever lived would be read.
+_living = (
+    select(instances.c.pool, instances.c.state, func.count(), func.count(instances.c.held_at))
+    .where(
+        instances.c.pool.in_(select(pools.c.name)),
+        instances.c.state.in_(sorted(state.value for state in NOT_TERMINATED)),
+    )
+    .group_by(instances.c.pool, instances.c.state)
+)
+
+
+class SqlCensus:
+    """The Census port, on SQLite or PostgreSQL."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._looking = transactions.looking
+
+    def count(self) -> Mapping[PoolName, Count]:
+        """See Census.count."""
+        with self._looking() as tx:
+            return living(tx)
+
+
+def living(tx: Connection) -> Mapping[PoolName, Count]:
+    """Count the instances of each pool that are not terminated."""
+    states: defaultdict[PoolName, dict[InstanceState, int]] = defaultdict(dict)
+    held: defaultdict[PoolName, int] = defaultdict(int)
+    for pool, state, count, on_hold in tx.execute(_living):
+        states[pool][InstanceState(state)] = count
+        held[pool] += on_hold
+    return {pool: Count(found, held[pool]) for pool, found in states.items()}

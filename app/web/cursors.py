@@ -1,0 +1,25 @@
+"""Where a list goes on, in a form that nobody is tempted to make up."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from app.domain.errors import InvalidQuery
+
+
+def written(of: str, key: object) -> str:
+    """Write the cursor that leads to what follows `key` in the list `of`."""
+    return urlsafe_b64encode(f"{of}:{key}".encode()).decode().rstrip("=")
+
+
+def read(of: str, cursor: str | None) -> str | None:
+    """Return the key in a cursor of the list `of`, or None without one. Raises InvalidQuery."""
+    if cursor is None:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        whose, _, key = urlsafe_b64decode(padded.encode()).decode().partition(":")
+    except (binascii.Error, ValueError):
+        whose, key = "", ""
+    if whose != of or not key or written(of, key) != cursor or not key.isprintable():
+        raise InvalidQuery(faults=[("cursor", "It is not one that an answer of this list had as `next`")])
+    return key

@@ -1,0 +1,189 @@
+"""The OpenAPI document, put in order for a person to read."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby, pairwise
+from typing import Any
+from urllib.parse import quote
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+Json = dict[str, Any]
+
+_SERVICE = "http://localhost:9092"
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_TAKES = {"takeInstance"}
+"""Reads that do more than read: no button for these."""
+
+
+def of(document: Json) -> Json:
+    """Return what the page shows: the guide, its headings, and the operations by their tags."""
+    operations = [
+        _operation(document, path, method, told)
+        for path, methods in document["paths"].items()
+        for method, told in methods.items()
+    ]
+    sections = [
+        {
+            "name": tag["name"],
+            "slug": _slug(tag["name"]),
+            "told": tag["description"],
+            "operations": list(some),
+        }
+        for tag, some in _by_tag(document["tags"], operations)
+    ]
+    guide, headings = _guide(document["info"]["description"])
+    return {"title": document["info"]["title"], "guide": guide, "headings": headings, "sections": sections}
+
+
+def _by_tag(tags: list[Json], operations: list[Json]) -> Iterator[tuple[Json, Iterator[Json]]]:
+    named = {tag["name"]: tag for tag in tags}
+    for name, some in groupby(operations, key=lambda one: one["tag"]):
+        yield named[name], some
+
+
+def _guide(text: str) -> tuple[Markup, list[Json]]:
+    """Render the guide, with an anchor at each heading."""
+    tokens = _MARKDOWN.parse(text)
+    headings = []
+    for opening, inside in pairwise(tokens):
+        if opening.type == "heading_open":
+            slug = _slug(inside.content)
+            opening.attrSet("id", slug)
+            headings.append({"slug": slug, "text": inside.content})
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})), headings  # noqa: S704 - escaped by it
+
+
+def _operation(document: Json, path: str, method: str, told: Json) -> Json:
+    body = told.get("requestBody")
+    content = body["content"]["application/json"] if body else {}
+    answers = {status: _shared(document, one) for status, one in told["responses"].items()}
+    good = {status: one for status, one in answers.items() if status < "400"}
+    bad = {status: one for status, one in answers.items() if status >= "400"}
+    return {
+        "id": told["operationId"],
+        "tag": told["tags"][0],
+        "method": method.upper(),
+        "path": path,
+        "summary": told["summary"],
+        "description": _html(told["description"].rpartition("\n\n")[0]),  # the role has a place of its own
+        "role": told["security"][0]["token"][0] if told["security"] else None,
+        "parameters": [_parameter(one) for one in told["parameters"]],
+        "body": content and list(_fields(document, content["schema"])),
+        "body_needed": bool(body and body["required"]),
+        "curl": _curl(path, method, told, content.get("example")),
+        "answers": [_answer(document, status, one) for status, one in good.items()],
+        "problems": [
+            {"status": status, "code": code, "title": example["value"]["title"]}
+            for status, one in bad.items()
+            for code, example in one["content"]["application/problem+json"]["examples"].items()
+        ],
+        "tryable": method == "get" and told["operationId"] not in _TAKES,
+    }
+
+
+def _parameter(one: Json) -> Json:
+    return {
+        "name": one["name"],
+        "where": one["in"],
+        "type": _type(one["schema"]),
+        "needed": one.get("required", False),
+        "told": _html(one["description"], inline=True),
+        "example": one.get("example", ""),
+        "choices": one["schema"].get("enum", []),
+    }
+
+
+def _shared(document: Json, response: Json) -> Json:
+    name = response.get("$ref", "").rpartition("/")[2]
+    found: Json = document["components"]["responses"][name] if name else response
+    return found
+
+
+def _answer(document: Json, status: str, one: Json) -> Json:
+    ((media, content),) = one.get("content", {"": {}}).items()
+    example = content.get("example")
+    return {
+        "status": status,
+        "told": _html(one["description"], inline=True),
+        "headers": [
+            {"name": name, "told": _html(header["description"], inline=True)}
+            for name, header in one.get("headers", {}).items()
+        ],
+        "media": media,
+        "fields": list(_fields(document, content.get("schema", {}))),
+        "example": example and json.dumps(example, indent=2, ensure_ascii=False),
+    }
+
+
+def _fields(document: Json, schema: Json, above: str = "") -> Iterator[Json]:
+    """List the fields of an object, and below each those of the objects in it: `items[].project`."""
+    known = _resolved(document, schema)
+    needed = known.get("required", [])
+    for name, field in known.get("properties", {}).items():
+        inner = _resolved(document, field)
+        items = _resolved(document, inner.get("items", {}))
+        each = _resolved(document, inner.get("additionalProperties") or {})
+        yield {
+            "name": above + name,
+            "type": _type(inner, nullable=_nullable(field)),
+            "needed": name in needed,
+            "told": _html(field.get("description") or inner.get("description", ""), inline=True),
+            "default": json.dumps(field["default"]) if "default" in field else None,
+        }
+        yield from _fields(document, inner, f"{above}{name}.")
+        yield from _fields(document, items, f"{above}{name}[].")
+        yield from _fields(document, each, f"{above}{name}.*.")
+
+
+def _resolved(document: Json, schema: Json) -> Json:
+    """Follow a reference, and look past a null that stands beside it."""
+    if "anyOf" in schema:
+        (schema,) = (kind for kind in schema["anyOf"] if kind != {"type": "null"})
+    if "$ref" in schema:
+        found: Json = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return found
+    return schema
+
+
+def _nullable(schema: Json) -> bool:
+    return {"type": "null"} in schema.get("anyOf", [])
+
+
+def _type(schema: Json, *, nullable: bool = False) -> str:
+    kind = schema.get("format") or schema.get("type", "")
+    if kind == "array":
+        kind = "list"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        kind += f", {low} to {high}"
+    if "maxLength" in schema:
+        kind += f", at most {schema['maxLength']} characters"
+    if "enum" in schema:
+        kind = " | ".join(schema["enum"])
+    if "default" in schema:
+        kind += f", {json.dumps(schema['default'])} unless given"
+    return f"{kind} or null" if nullable else kind
+
+
+def _curl(path: str, method: str, told: Json, body: Json | None) -> str:
+    for one in told["parameters"]:
+        if one["in"] == "path":
+            path = path.replace(f"{{{one['name']}}}", quote(one["example"]))
+    lines = [f"curl {_SERVICE}{path}" if method == "get" else f"curl -X {method.upper()} {_SERVICE}{path}"]
+    if told["security"]:
+        lines.append('-H "Authorization: Bearer $ORCHESTRATOR_TOKEN"')
+    lines += [f"-H '{one['name']}: \"3\"'" for one in told["parameters"] if one["in"] == "header"]
+    if body is not None:
+        lines += ['-H "Content-Type: application/json"', f"-d '{json.dumps(body)}'"]
+    return " \\\n     ".join(lines)
+
+
+def _html(text: str, *, inline: bool = False) -> Markup:
+    made = _MARKDOWN.renderInline(text) if inline else _MARKDOWN.render(text)
+    return Markup(made)  # noqa: S704 - what stands in the text as HTML is escaped by it
+
+
+def _slug(text: str) -> str:
+    return "-".join(text.lower().split())

@@ -1,0 +1,170 @@
+"""What every implementation of the Catalogue port promises."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain.errors import AllocationNotFound, InstanceNotFound
+from app.domain.events import EventKind
+from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, PoolName, ProjectId
+from app.ports import Catalogue, Registry
+from tests.builders import NOW, a_look
+
+GPU = PoolName("gpu")
+
+
+def fill(registry: Registry, count: int, pool: PoolName = DEFAULT_POOL) -> list[InstanceId]:
+    """Put so many idle instances there, and return their ids in order."""
+    ids = []
+    for _ in range(count):
+        look = a_look()
+        registry.discover(pool, look, now=NOW)
+        registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
+        ids.append(look.id)
+    return sorted(ids)
+
+
+def claim(registry: Registry, *projects: str, pool: PoolName = DEFAULT_POOL) -> None:
+    for project in projects:
+        registry.claim(pool, ProjectId(project), actor="ann", now=NOW)
+
+
+class CatalogueContract:
+    """Subclasses give the fixtures `registry` and `catalogue`, on one database."""
+
+    def test_of_nothing_there_is_one_empty_page(self, catalogue: Catalogue) -> None:
+        for page in (
+            catalogue.allocations(limit=10),
+            catalogue.instances(limit=10),
+            catalogue.events(limit=10),
+        ):
+            assert (list(page.items), page.more) == ([], False)
+
+    def test_allocations_come_by_project_a_page_at_a_time(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        fill(registry, 5)
+        claim(registry, "d", "b", "e", "a", "c")
+
+        first = catalogue.allocations(limit=2)
+        second = catalogue.allocations(after=first.items[-1].project, limit=2)
+        third = catalogue.allocations(after=second.items[-1].project, limit=2)
+
+        pages = [[one.project for one in page.items] for page in (first, second, third)]
+        assert pages == [["a", "b"], ["c", "d"], ["e"]]
+        assert [first.more, second.more, third.more] == [True, True, False]
+
+    def test_a_page_that_fits_is_the_last_one(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 2)
+        claim(registry, "a", "b")
+
+        assert not catalogue.allocations(limit=2).more
+
+    def test_what_is_there_throughout_is_met_once_however_the_rest_changes(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        fill(registry, 6)
+        claim(registry, "b", "d", "f")
+        first = catalogue.allocations(limit=2)
+        claim(registry, "a", "e")
+        registry.destroy(first.items[0].instance, actor="ann", now=NOW)
+
+        rest = catalogue.allocations(after=first.items[-1].project, limit=10)
+
+        assert [one.project for one in rest.items] == ["e", "f"]
+
+    def test_an_ended_allocation_is_not_listed(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 1)
+        claim(registry, "a")
+        registry.destroy(catalogue.allocation(ProjectId("a")).instance, actor="ann", now=NOW)
+
+        assert not catalogue.allocations(limit=10).items
+        with pytest.raises(AllocationNotFound):
+            catalogue.allocation(ProjectId("a"))
+
+    def test_allocations_of_one_pool(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 1)
+        fill(registry, 1, GPU)
+        claim(registry, "a")
+        claim(registry, "b", pool=GPU)
+
+        assert [one.project for one in catalogue.allocations(pool=GPU, limit=10).items] == ["b"]
+
+    def test_an_allocation_is_found_by_its_project(self, registry: Registry, catalogue: Catalogue) -> None:
+        (only,) = fill(registry, 1)
+        claim(registry, "a")
+
+        found = catalogue.allocation(ProjectId("a"))
+
+        assert (found.instance, found.pool, found.allocated_at) == (only, DEFAULT_POOL, NOW)
+        assert (found.state, found.expires_at) == (InstanceState.ALLOCATED, None)
+
+    def test_instances_come_by_id_a_page_at_a_time(self, registry: Registry, catalogue: Catalogue) -> None:
+        ids = fill(registry, 3)
+
+        first = catalogue.instances(limit=2)
+        second = catalogue.instances(after=first.items[-1].id, limit=2)
+
+        assert [one.id for one in (*first.items, *second.items)] == ids
+        assert (first.more, second.more) == (True, False)
+
+    def test_instances_of_one_pool_and_of_one_state(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 2)
+        gpus = fill(registry, 2, GPU)
+        claim(registry, "a", pool=GPU)
+
+        idle = catalogue.instances(pool=GPU, state=InstanceState.IDLE, limit=10).items
+
+        (taken,) = catalogue.allocations(limit=10).items
+        assert [one.id for one in idle] == [one for one in gpus if one != taken.instance]
+
+    def test_terminated_instances_are_listed_only_when_asked_for(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        (gone,) = fill(registry, 1)
+        registry.destroy(gone, actor="ann", now=NOW)
+        registry.end(
+            gone,
+            expect=InstanceState.TERMINATING,
+            to=InstanceState.TERMINATED,
+            reason=EndReason.DESTROYED,
+            now=NOW,
+        )
+
+        assert not catalogue.instances(limit=10).items
+        asked = catalogue.instances(state=InstanceState.TERMINATED, limit=10).items
+        assert [one.id for one in asked] == [gone]
+        assert catalogue.instance(gone).state is InstanceState.TERMINATED
+
+    def test_an_instance_that_was_never_ours_is_not_found(self, catalogue: Catalogue) -> None:
+        with pytest.raises(InstanceNotFound):
+            catalogue.instance(InstanceId("i-0123456789abcdef0"))
+
+    def test_events_come_newest_first_a_page_at_a_time(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        for number in range(5):
+            at = NOW + timedelta(seconds=number)
+            registry.record(EventKind.CAPACITY_MOVED, DEFAULT_POOL, reason=str(number), now=at)
+
+        first = catalogue.events(limit=3)
+        second = catalogue.events(before=first.items[-1].id, limit=3)
+
+        assert [one.reason for one in (*first.items, *second.items)] == ["4", "3", "2", "1", "0"]
+        assert (first.more, second.more) == (True, False)
+
+    def test_events_of_one_pool_project_or_instance(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 2)
+        fill(registry, 1, GPU)
+        claim(registry, "a", "b")
+        held = catalogue.allocation(ProjectId("b")).instance
+
+        assert {one.pool for one in catalogue.events(pool=GPU, limit=50).items} == {GPU}
+        of_project = catalogue.events(project=ProjectId("b"), limit=50).items
+        assert [one.kind for one in of_project] == [EventKind.ALLOCATION_CREATED]
+        of_instance = catalogue.events(instance=held, limit=50).items
+        assert [one.kind for one in of_instance] == [
+            EventKind.ALLOCATION_CREATED,
+            EventKind.INSTANCE_IDLE,
+            EventKind.INSTANCE_DISCOVERED,
+        ]

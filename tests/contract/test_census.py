@@ -1,0 +1,79 @@
+"""The Census contract on SQLite and on real PostgreSQL."""
+
+import pytest
+from sqlalchemy import Engine
+
+from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, PoolName, ProjectId
+from app.ports import Census, Count
+from app.registry.census import SqlCensus
+from app.registry.ownership import Owner, belong_to
+from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
+from tests.builders import NOW, a_look
+
+GPU = PoolName("gpu")
+
+
+@pytest.fixture
+def registry(engine: Engine) -> SqlRegistry:
+    transactions = Transactions(engine)
+    belong_to(transactions, {pool: Owner(pool, "eu-west-1") for pool in (DEFAULT_POOL, GPU)})
+    return SqlRegistry(transactions)
+
+
+@pytest.fixture
+def census(registry: SqlRegistry) -> Census:
+    return SqlCensus(registry._transactions)
+
+
+def booting(registry: SqlRegistry, pool: PoolName = DEFAULT_POOL) -> InstanceId:
+    look = a_look()
+    registry.discover(pool, look, now=NOW)
+    return look.id
+
+
+def idle(registry: SqlRegistry, pool: PoolName = DEFAULT_POOL) -> InstanceId:
+    instance = booting(registry, pool)
+    registry.mark_idle(instance, "10.0.0.1", 8080, now=NOW)
+    return instance
+
+
+def test_pools_without_instances_are_left_out(census: Census) -> None:
+    assert census.count() == {}
+
+
+def test_each_pool_is_counted_by_state(registry: SqlRegistry, census: Census) -> None:
+    idle(registry)
+    idle(registry)
+    booting(registry)
+    idle(registry, GPU)
+    registry.claim(GPU, ProjectId("alice"), actor="tester", now=NOW)
+    registry.destroy(booting(registry, GPU), actor="tester", now=NOW)
+
+    assert census.count() == {
+        DEFAULT_POOL: Count({InstanceState.IDLE: 2, InstanceState.BOOTING: 1}),
+        GPU: Count({InstanceState.ALLOCATED: 1, InstanceState.TERMINATING: 1}),
+    }
+
+
+def test_terminated_instances_are_not_counted(registry: SqlRegistry, census: Census) -> None:
+    gone = booting(registry)
+    registry.end(
+        gone, expect=InstanceState.BOOTING, to=InstanceState.TERMINATED, reason=EndReason.VANISHED, now=NOW
+    )
+
+    assert census.count() == {}
+
+
+def test_those_on_hold_are_counted_whatever_their_state(registry: SqlRegistry, census: Census) -> None:
+    for instance in (idle(registry), booting(registry), idle(registry, GPU)):
+        registry.hold(instance, until=None, reason=None, actor="tester", now=NOW)
+    idle(registry)
+
+    assert {pool: count.held for pool, count in census.count().items()} == {DEFAULT_POOL: 2, GPU: 1}
+
+
+def test_a_pool_that_nobody_names_any_more_is_counted(registry: SqlRegistry, census: Census) -> None:
+    booting(registry, GPU)
+
+    assert set(census.count()) == {GPU}

@@ -1,0 +1,70 @@
+"""An allocator over a real registry: for the tests of this folder."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from app.domain.events import Event, EventKind
+from app.domain.model import DEFAULT_POOL, Allocation, Instance, InstanceId, PoolName, PoolView, ProjectId
+from app.registry.sql import SqlRegistry
+from app.service.allocation import Allocator
+from app.service.waiting import WaitingRoom
+from tests.builders import NOW, a_look
+from tests.fake_clock import Stopwatch
+from tests.fakes import FakeClock, FakeProber, FakeWaker
+
+GPU = PoolName("gpu")
+
+
+class World:
+    """An allocator of two pools, and what it is made of. Time passes only while somebody waits in line."""
+
+    def __init__(self, registry: SqlRegistry) -> None:
+        self.registry = registry
+        self.waker = FakeWaker()
+        self.clock = FakeClock()
+        self.watch = Stopwatch()
+        self.prober = FakeProber()
+        self.gpu_prober = FakeProber()
+        for pool in (DEFAULT_POOL, GPU):
+            registry.record_view(PoolView(pool=pool, last_pass_at=NOW))
+        self.waiting_room = WaitingRoom(places=2, monotonic=self.watch, sleep=self._sleep)
+        self.slept = 0
+        self._to_happen: list[tuple[float, Callable[[], object]]] = []
+        self.allocator = Allocator(
+            quick_probers={DEFAULT_POOL: self.prober, GPU: self.gpu_prober},
+            registry=registry,
+            waker=self.waker,
+            clock=self.clock,
+            waiting_room=self.waiting_room,
+        )
+
+    def idle(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:
+        look = a_look()
+        self.registry.discover(pool, look, now=self.clock.now())
+        self.registry.mark_idle(look.id, "10.0.0.1", 8080, now=self.clock.now())
+        return look.id
+
+    def allocate_from(self, pool: PoolName) -> Allocation:
+        self.idle(pool)
+        return self.allocator.allocate(ProjectId("alice"), actor="tester", pool=pool).allocation
+
+    def known(self, instance: InstanceId, pool: PoolName = DEFAULT_POOL) -> Instance:
+        return self.registry.instances(pool)[instance]
+
+    def newest(self, kind: EventKind) -> Event:
+        return next(line for line in self.registry.events(limit=100) if line.kind is kind)
+
+    # In line
+
+    def after(self, seconds: float, happens: Callable[[], object]) -> None:
+        """Let something happen while somebody waits, so long from now."""
+        self._to_happen.append((self.watch() + seconds, happens))
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept += 1
+        self.watch.advance(seconds)
+        self.clock.advance(timedelta(seconds=seconds))
+        due = [one for one in self._to_happen if one[0] <= self.watch()]
+        self._to_happen = [one for one in self._to_happen if one not in due]
+        for _, happens in due:
+            happens()

@@ -1,0 +1,193 @@
+"""Holds and time limits in a pool that is looked after: what passes do about them."""
+
+from datetime import timedelta
+
+from app.domain.events import EventKind
+from app.domain.model import DEFAULT_POOL, EndReason, Instance, InstanceId, InstanceState, ProjectId
+from tests.unit.service.pools import Pool
+
+IDLE, ALLOCATED = InstanceState.IDLE, InstanceState.ALLOCATED
+BOOTING, TERMINATING = InstanceState.BOOTING, InstanceState.TERMINATING
+MINUTE = timedelta(minutes=1)
+ALICE = ProjectId("alice")
+
+
+def hold(pool: Pool, instance: InstanceId, lasts: timedelta | None = None) -> None:
+    now = pool.clock.now()
+    until = None if lasts is None else now + lasts
+    pool.registry.hold(instance, until=until, reason=None, actor="tester", now=now)
+
+
+def unhold(pool: Pool, instance: InstanceId) -> None:
+    pool.registry.unhold(instance, actor="tester", now=pool.clock.now())
+
+
+def release(pool: Pool) -> None:
+    pool.registry.release(ALICE, actor="tester", now=pool.clock.now())
+
+
+def claim(pool: Pool, lasts: timedelta) -> InstanceId:
+    now = pool.clock.now()
+    claimed = pool.registry.claim(DEFAULT_POOL, ALICE, actor="tester", now=now, expires_at=now + lasts)
+    return claimed.allocation.instance
+
+
+def known(pool: Pool, instance: InstanceId) -> Instance:
+    return pool.registry.instances(DEFAULT_POOL)[instance]
+
+
+def test_an_allocation_ends_with_its_time_and_its_instance_is_terminated(pool: Pool) -> None:
+    pool.tick(6)
+    instance = claim(pool, MINUTE)
+    pool.tick(5)
+    assert known(pool, instance).state is ALLOCATED
+
+    pool.clock.advance(MINUTE)
+    pool.tick()
+    assert known(pool, instance).end_reason is EndReason.EXPIRED
+    pool.tick(3)
+
+    assert instance not in pool.cloud.members
+    assert (pool.cloud.desired, pool.count(IDLE)) == (5, 5)
+
+
+def test_an_allocation_that_is_renewed_goes_on(pool: Pool) -> None:
+    pool.tick(6)
+    instance = claim(pool, MINUTE)
+    for _ in range(5):
+        pool.clock.advance(MINUTE / 2)
+        until = pool.clock.now() + MINUTE
+        pool.registry.renew(ALICE, until, actor="tester", now=pool.clock.now())
+        pool.tick()
+
+    assert known(pool, instance).state is ALLOCATED
+
+
+def test_a_pass_that_meets_an_expiry_asks_for_another_one_at_once(pool: Pool) -> None:
+    pool.tick(6)
+    claim(pool, MINUTE)
+    pool.tick(5)
+    pool.clock.advance(MINUTE)
+
+    assert pool.tick().changed
+
+
+def test_a_released_instance_is_terminated_only_after_the_hold(pool: Pool) -> None:
+    pool.tick(6)
+    instance = pool.claim("alice").allocation.instance
+    hold(pool, instance)
+    release(pool)
+
+    pool.tick(10)
+    assert pool.called("terminate") == 0
+    assert known(pool, instance).state is TERMINATING
+    assert (pool.cloud.desired, pool.count(IDLE)) == (6, 5)
+
+    unhold(pool, instance)
+    pool.tick(4)
+    assert instance not in pool.cloud.members
+    assert (pool.cloud.desired, pool.count(IDLE), pool.called("terminate")) == (5, 5, 1)
+
+
+def test_a_hold_between_look_and_call_wins(pool: Pool) -> None:
+    pool.tick(6)
+    instance = pool.claim("alice").allocation.instance
+    pool.tick(4)
+    release(pool)
+    observe = pool.cloud.observe
+
+    def held_after_the_look(account_for: frozenset[InstanceId]) -> object:
+        seen = observe(account_for)
+        hold(pool, instance)
+        return seen
+
+    pool.cloud.observe = held_after_the_look  # type: ignore[method-assign, assignment]
+    pool.tick()
+
+    assert pool.called("terminate") == 0
+    assert instance in pool.cloud.members
+
+
+def test_the_place_of_a_held_idle_instance_is_made_up_for(pool: Pool) -> None:
+    pool.tick(6)
+    hold(pool, next(iter(pool.registry.instances(DEFAULT_POOL, {IDLE}))))
+
+    pool.tick(6)
+
+    assert (pool.cloud.desired, pool.count(IDLE)) == (6, 6)
+    assert pool.limited_by is None
+
+
+def test_a_held_booting_instance_is_left_alone_and_made_up_for(pool: Pool) -> None:
+    pool.prober.ready = set()
+    pool.tick(3)
+    held = next(iter(pool.registry.instances(DEFAULT_POOL, {BOOTING})))
+    hold(pool, held)
+
+    pool.prober.ready = None
+    pool.clock.advance(600)
+    pool.tick(6)
+
+    assert known(pool, held).state is BOOTING
+    assert pool.count(IDLE) == 5
+
+    unhold(pool, held)
+    pool.tick(2)
+    assert known(pool, held).state is IDLE
+
+
+def test_a_held_instance_that_stops_answering_is_neither_replaced_nor_handed_out(pool: Pool) -> None:
+    pool.tick(6)
+    held = next(iter(pool.registry.instances(DEFAULT_POOL, {IDLE})))
+    hold(pool, held)
+    pool.tick(6)
+    pool.prober.ready = set(pool.cloud.members) - {held}
+
+    pool.tick(60)
+
+    assert known(pool, held).state is BOOTING
+    assert held in pool.cloud.members
+
+    unhold(pool, held)
+    pool.tick(4)
+    assert held not in pool.cloud.members
+
+
+def test_a_hold_ends_by_itself_when_its_time_is_over(pool: Pool) -> None:
+    pool.tick(6)
+    held = next(iter(pool.registry.instances(DEFAULT_POOL, {IDLE})))
+    hold(pool, held, MINUTE)
+    pool.tick(5)
+    assert known(pool, held).hold is not None
+
+    pool.clock.advance(MINUTE)
+    pool.tick()
+
+    assert known(pool, held).hold is None
+    assert pool.registry.events(limit=1)[0].kind is EventKind.INSTANCE_UNHELD
+
+
+def test_a_pool_that_waits_only_for_holds_to_end_is_at_rest(pool: Pool) -> None:
+    pool.tick(6)
+    instance = pool.claim("alice").allocation.instance
+    hold(pool, instance)
+    release(pool)
+    pool.tick(6)
+
+    report = pool.tick()
+
+    assert not report.changed
+    assert not report.unsettled
+
+
+def test_an_instance_that_aws_ends_is_held_no_longer(pool: Pool) -> None:
+    pool.tick(6)
+    held = next(iter(pool.registry.instances(DEFAULT_POOL, {IDLE})))
+    hold(pool, held)
+    pool.cloud.kill(held)
+
+    pool.tick(6)
+
+    assert held not in pool.registry.instances(DEFAULT_POOL)
+    assert pool.registry.terminated([held])[held].hold is None
+    assert pool.count(IDLE) == 5
