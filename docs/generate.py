@@ -88,7 +88,8 @@ def events() -> str:
     return (
         "# Events\n\nThe audit trail: the table `events` of the registry, never changed, only added to. Each "
         "line has `at`, `kind`, `pool`, `actor`, and where they apply `instance_id`, `project`, `reason`. "
-        "The actor is `poller`, `admin` (with the token) or `anonymous` (where no token is needed).\n\n"
+        "The actor is `poller`, `token:NAME`, `admin` (with the admin token of the settings), `anonymous` "
+        "(where no token is needed), `cli:USER` (who made or revoked a token), or a replica's name.\n\n"
         + _table(("kind", "meaning"), _members(EventKind))
     )
 

@@ -1,4 +1,4 @@
-"""`make openapi`: write docs/reference/openapi.json anew from the code; with --check, only tell if it is stale."""
+"""`make openapi`: write docs/reference/openapi.json anew; with --check, only tell whether it is stale."""
 
 import sys
 from pathlib import Path

@@ -36,7 +36,9 @@ def connected(simulated: SimulatedCloud, **options: Any) -> Connection:
     """Connect to a cloud. Unless it is told a clock, so much time passes that no budget is ever used up."""
     hours = itertools.count(0.0, 3600.0)
     account = Account(
-        region=simulated.config.region, keys=KEYS, clock=options.pop("clock", lambda: next(hours))
+        region=options.pop("region", simulated.config.region),
+        keys=options.pop("keys", KEYS),
+        clock=options.pop("clock", lambda: next(hours)),
     )
     return Connection(account, **{"endpoint_url": simulated.url, **options})
 

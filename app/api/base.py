@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 Item = TypeVar("Item")
@@ -19,6 +19,15 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """ISO 8601, UTC, to the millisecond: `2026-11-22T20:15:00.000Z`."""
+
+
+def _whole(value: object) -> object:
+    """Take 60.0 for 60: JSON knows one kind of number, and some languages write them all like this."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Stands behind the bounds of a whole number in a Request."""
 
 
 class Answer(BaseModel):

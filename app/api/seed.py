@@ -3,6 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from app.api.base import Answer, Request, Time
+from app.api.names import INSTANCE
 from app.api.v1 import Notice
 
 
@@ -24,7 +25,8 @@ class DestroyRequest(Request):
 
     model_config = ConfigDict(extra="ignore")
 
-    machine_id: str = Field(description="The EC2 instance id, as /status and the allocation tell it")
+    machine_id: str = Field(json_schema_extra={"pattern": INSTANCE})
+    """The EC2 instance id, as /status and the allocation tell it"""
 
 
 class Destroyed(Answer):

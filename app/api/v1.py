@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.api.base import Answer, Page, Request, Time
+from app.api.base import WHOLE, Answer, Page, Request, Time
 from app.api.names import ONE_LINE, POOL
 from app.domain.controls import MOST_BUFFER
 
@@ -19,7 +19,7 @@ def _no_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-Ttl = Annotated[int, Field(ge=1, le=MOST_TTL)]
+Ttl = Annotated[int, Field(ge=1, le=MOST_TTL), WHOLE]
 
 
 class Allocation(Answer):
@@ -143,6 +143,7 @@ class Pool(Answer):
     """One Auto Scaling group, and what is wanted of it."""
 
     name: str
+    """By which it is asked for"""
     group: str
     """Name of the Auto Scaling group"""
     region: str
@@ -182,7 +183,9 @@ class Pool(Answer):
 class PoolPatch(Request):
     """What to change of a pool; what is left out stays as it is."""
 
-    buffer: Annotated[int, Field(ge=0, le=MOST_BUFFER)] | None = Field(None, json_schema_extra=_no_default)
+    buffer: Annotated[int, Field(ge=0, le=MOST_BUFFER), WHOLE] | None = Field(
+        None, json_schema_extra=_no_default
+    )
     """Idle instances to keep ready; null: as the settings have it"""
     paused: bool = Field(False, json_schema_extra=_no_default)
     """true: change nothing at AWS any more, until it is false again"""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.bootstrap.clock import SystemClock
-from app.domain.errors import SettingsInvalid
+from app.domain.errors import RegistryUnavailable, RegistryUnusable, SettingsInvalid
+from app.domain.finding import Finding, Verdict
 from app.ports import Clock
 from app.registry.database import file_of, open_database, parsed
 from app.registry.inspection import open_any
@@ -49,6 +50,32 @@ def refuse_unguarded(settings: Settings, gate: Gate) -> None:
         f"{make_one}, set ORCHESTRATOR_ADMIN_TOKEN, or ORCHESTRATOR_AUTH=off if something else guards the "
         "service"
     )
+
+
+def examine_guard(settings: Settings) -> list[Finding]:
+    """Tell who may use the service; nothing where the database cannot tell. Never raises."""
+    try:
+        with open_any(settings.database_url) as engine:
+            transactions = Transactions(engine)
+            count = len(SqlTokens(transactions).standing())
+            gate = gate_of(settings, transactions, SystemClock())
+            is_open = gate.open
+            refuse_unguarded(settings, gate)
+    except SettingsInvalid as error:
+        remedy = "ec2-orchestrator token create NAME --role admin"
+        return [Finding(check="access", verdict=Verdict.FAILURE, detail=f"{error.detail}.", remedy=remedy)]
+    except (RegistryUnusable, RegistryUnavailable):  # which another check tells
+        return []
+    kept = f"{count or 'no'} token{'' if count == 1 else 's'} in the database"
+    if settings.admin_token is not None:
+        kept += ", and the admin token of the settings"
+    if not is_open:
+        told = f"Every request needs a token: there {'is' if count == 1 else 'are'} {kept}."
+    elif settings.auth == "off":
+        told = "It is open, as ORCHESTRATOR_AUTH=off says: something else must guard it."
+    else:
+        told = "It is open to this machine alone, until the first token is made."
+    return [Finding(check="access", verdict=Verdict.OK, detail=told)]
 
 
 @dataclass(frozen=True, slots=True)

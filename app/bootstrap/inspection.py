@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.aws.gateway import AwsCloud
 from app.aws.preflight import AwsPreflight
 from app.bootstrap.clock import SystemClock
+from app.bootstrap.guarding import examine_guard
 from app.bootstrap.pools import connections, prober
 from app.domain.errors import NotLeading, PoolNotFound
 from app.domain.model import PoolName
@@ -66,7 +67,7 @@ def inspect(settings: Settings) -> Inspection:
             for name, pool in pools.items()
         ],
         warnings=settings.warnings,
-        database=lambda: examine_database(settings.database_url, owners),
+        database=lambda: [*examine_database(settings.database_url, owners), *examine_guard(settings)],
     )
     return Inspection(doctor, look)
 

@@ -72,7 +72,8 @@ class InvalidInput(OrchestratorError):
     code = "invalid-input"
 
     def __init__(self, message: str = "", *, faults: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(message or "; ".join(f"{where}: {what}" if where else what for where, what in faults))
+        each = (f"{where}: {what}" if where else what for where, what in faults)
+        super().__init__(message or "; ".join(each))
         self.faults = faults
         """Each place that is off, and what is wrong with it; none where the message says it all."""
 

@@ -62,7 +62,7 @@ class Registry(Protocol):
     ) -> Claimed:
         """Give the project its instance: the one it holds, else the one that has been idle longest.
 
-        One that it holds already is returned as it is, whatever pool it is of, and whatever `expires_at` says:
+        One that it holds already is returned as it is, whatever its pool is, and whatever `expires_at` says:
         that is when a new allocation ends by itself.
 
         Only an instance whose last probe passed at `ready_since` or later is given (None: any idle one).
@@ -119,7 +119,7 @@ class Registry(Protocol):
         ...
 
     def end_hold(self, instance: InstanceId, *, now: datetime) -> bool:
-        """End a hold whose time is over at `now`. False, and no change, where it was prolonged or has ended."""
+        """End a hold whose time is over at `now`. False, and no change, where it was prolonged or is over."""
         ...
 
     def instances(

@@ -1,4 +1,4 @@
-"""Lists, a page at a time: by a key that never changes, and one row more than asked, to see if others follow."""
+"""Lists, a page at a time: by a key that never changes, with one row more than asked: do others follow?"""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar

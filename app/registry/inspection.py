@@ -171,9 +171,9 @@ def _orphans(tx: Connection, owners: Mapping[PoolName, Owner]) -> Iterator[Findi
             yield Finding(
                 check="database pools",
                 verdict=Verdict.WARNING,
-                detail=f"The settings name no pool '{pool}', and it still has {sum(count.states.values())} "
-                "instances, which nobody looks after.",
-                remedy="Put it back, with buffer = 0, end its instances, and take it out again.",
+                detail=f"The settings name no pool '{pool}', and nobody looks after its instances "
+                f"({sum(count.states.values())}).",
+                remedy="Put it back, with buffer = 0, end them, and take it out again.",
             )
 
 

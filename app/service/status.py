@@ -200,9 +200,9 @@ def unknown_pools(census: Mapping[PoolName, Count], known: Mapping[PoolName, Poo
     return [
         Notice(
             code="pool-unknown",
-            detail=f"The settings name no pool '{name}' any more, and it still has "
-            f"{sum(count.states.values())} instances, which nobody looks after. To be rid of it, put it back with "
-            "buffer = 0, end its instances, and take it out again.",
+            detail=f"The settings name no pool '{name}' any more, and nobody looks after its instances "
+            f"({sum(count.states.values())}). To be rid of it, put it back with buffer = 0, end them, and take "
+            "it out again.",
         )
         for name, count in sorted(census.items())
         if name not in known

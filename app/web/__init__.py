@@ -9,11 +9,9 @@ from app.service.access import Gate
 from app.service.allocation import Allocator
 from app.service.operator import Operator
 from app.service.status import StatusReader
-from app.web import access_log, allocation, auth, docs, health, problems, status
+from app.web import access_log, allocation, auth, docs, health, problems, reading, status
 from app.web.document import document
 from app.web.v1 import allocations, events, instances, pools
-
-LARGEST_BODY = 64 * 1024
 
 
 def create_app(
@@ -28,8 +26,9 @@ def create_app(
     """Build the WSGI application; see auth.guard for who may use it."""
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # //x is no way to write /x: it would be answered with a redirect
+    app.url_map.converters["first_word"] = allocation.FirstWord
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order the contract has them
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = reading.READ_AT_MOST
     access_log.log_each(app)
     problems.register(app)
     app.register_blueprint(health.blueprint(status_reader))

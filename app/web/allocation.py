@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.routing import BaseConverter
 
 from app.api.seed import Destroyed, DestroyRequest, SeedAllocation
 from app.domain.access import Role
@@ -22,11 +23,17 @@ from app.web.queries import SeedQuery, WaitQuery
 TAG = "In short"
 
 
+class FirstWord(BaseConverter):
+    """Takes what may be meant as a project: no page's name, and nothing with a dot, like favicon.ico."""
+
+    regex = rf"(?!(?:{'|'.join(sorted(RESERVED_NAMES))})\Z)[^/.]+"
+
+
 def blueprint(allocator: Allocator) -> Blueprint:
     """Serve GET /<projectId> and POST /destroy."""
     pages = Blueprint("allocation", __name__)
 
-    @pages.route("/<name>", methods=["GET", "HEAD", "OPTIONS"], provide_automatic_options=False)
+    @pages.route("/<first_word:name>", methods=["GET", "HEAD", "OPTIONS"], provide_automatic_options=False)
     @operation(
         "takeInstance",
         TAG,
@@ -47,8 +54,6 @@ def blueprint(allocator: Allocator) -> Blueprint:
 
         Unknown parameters are ignored here.
         """
-        if "." in name or name in RESERVED_NAMES:
-            raise NotFound("There is no such page, and this cannot be a project id.")
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": "GET, OPTIONS"})
         project = project_id(name)
@@ -76,9 +81,5 @@ def blueprint(allocator: Allocator) -> Blueprint:
         """
         ending = allocator.destroy(instance_id(body.machine_id), actor=auth.actor())
         return rendering.answer(rendering.destroyed(ending))
-
-    @pages.route("/destroy", methods=["GET", "PUT", "PATCH", "DELETE"])
-    def not_like_this() -> Response:
-        raise MethodNotAllowed(["POST", "OPTIONS"])  # without this rule, /<name> would answer the GET
 
     return pages

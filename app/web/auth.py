@@ -15,8 +15,8 @@ from app.domain.errors import Forbidden
 from app.service.access import ANONYMOUS, Gate
 from app.web.operations import operation_of
 
-UNLISTED = frozenset({"status.index", "docs.asset", "allocation.not_like_this"})
-"""Endpoints that are no operation, and that everybody may see: a signpost, the look of /docs, a refusal."""
+UNLISTED = frozenset({"status.index", "docs.asset"})
+"""Endpoints that are no operation, and that everybody may see: a signpost, and the look of /docs."""
 
 _IDENTITY = "ec2_orchestrator.identity"
 
@@ -48,8 +48,8 @@ def guard(app: Flask, gate: Gate, *, proxy_hops: int = 0) -> None:
             _refuse_other_sites()
         if not identity.role.allows(needed):
             raise Forbidden(
-                f"This needs the role '{needed}', and {identity.actor} has '{identity.role}'. Use a token that "
-                f"has it: ec2-orchestrator token create NAME --role {needed}.",
+                f"This needs the role '{needed}', and {identity.actor} has '{identity.role}'. Use a token "
+                f"that has it: ec2-orchestrator token create NAME --role {needed}.",
                 needed=needed,
             )
         request.environ[_IDENTITY] = identity
@@ -76,7 +76,8 @@ def _refuse_strangers(proxy_hops: int) -> None:
     if proxy_hops and not (_told("X-Forwarded-For", proxy_hops) and _told("X-Forwarded-Host", proxy_hops)):
         raise Forbidden(
             "ORCHESTRATOR_PROXY_HOPS is set, but this request came without X-Forwarded-For or "
-            "X-Forwarded-Host: have the proxies send both, or make a token: ec2-orchestrator token create NAME --role ROLE."
+            "X-Forwarded-Host: have the proxies send both, or make a token: ec2-orchestrator token create "
+            "NAME --role ROLE."
         )
     if not (_is_loopback(request.remote_addr or "") and _is_loopback(_host_name())):
         raise Forbidden(

@@ -110,8 +110,9 @@ def _operations(app: Flask) -> Iterator[tuple[str, str, Operation]]:
 
 
 def _path(rule: Rule) -> str:
-    # The seed's endpoint has a <name> because it answers for every first word; what it takes is a project.
-    return "/{project}" if rule.rule == "/<name>" else rule.rule.replace("<", "{").replace(">", "}")
+    # The seed's endpoint has a name because it answers for every first word; what it takes is a project.
+    path = "/<project>" if "<first_word:" in rule.rule else rule.rule
+    return path.replace("<", "{").replace(">", "}")
 
 
 def _told(path: str, one: Operation) -> dict[str, Any]:
@@ -139,7 +140,9 @@ def _told(path: str, one: Operation) -> dict[str, Any]:
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
     for name, told in _PATHS.items():
         if f"{{{name}}}" in path:
-            yield {"name": name, "in": "path", "required": True, **told}
+            # What is no project here is another page, with a path of its own.
+            others = {"schema": {"type": "string", "pattern": PROJECT}} if path == "/{project}" else {}
+            yield {"name": name, "in": "path", "required": True, **told, **others}
 
 
 def _query_parameters(one: Operation) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,6 @@ MOST_ITEMS = 500
 """The longest part of a list that can be asked for."""
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 
 def _number(text: Any) -> Any:
@@ -25,9 +24,9 @@ def _number(text: Any) -> Any:
 
 
 def _whole(text: Any) -> Any:
-    if not _WHOLE.fullmatch(text):
+    if not _NUMBER.fullmatch(text) or not float(text).is_integer():
         raise PydanticCustomError("whole_number", "This is not a whole number")
-    return int(text)
+    return int(float(text))
 
 
 class Query(BaseModel):
@@ -61,7 +60,7 @@ class PageQuery(Query):
 
     limit: Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(_whole)] = 100
     """How many items the answer may have"""
-    cursor: Annotated[str, Field(max_length=1000)] | None = None
+    cursor: Annotated[str, Field(max_length=400, pattern="^[A-Za-z0-9_-]+$")] | None = None
     """Where to go on: `next` of the answer before; without it, the list begins"""
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.api.base import Request
 from app.domain.errors import InvalidBody, InvalidQuery
@@ -18,6 +18,9 @@ from app.web.queries import Query
 AQuery = TypeVar("AQuery", bound=Query)
 ABody = TypeVar("ABody", bound=Request)
 
+LARGEST_BODY = 64 * 1024
+READ_AT_MOST = LARGEST_BODY + 1
+"""For Flask, which cuts off what is longer and came in chunks, and says nothing of it."""
 SEND_JSON = "Send JSON, with the header 'Content-Type: application/json'."
 
 
@@ -44,6 +47,8 @@ def body(kind: type[ABody], *, needed: bool = True, as_the_seed: bool = False) -
     wrong media type, and in the seed's endpoints a wrong body.
     """
     text = request.get_data()
+    if len(text) > LARGEST_BODY:
+        raise RequestEntityTooLarge
     if not text and not needed:
         return kind.model_validate({})
     if as_the_seed and not request.is_json:

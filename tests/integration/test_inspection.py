@@ -103,7 +103,7 @@ def test_a_pool_that_the_settings_name_no_more_is_a_warning_while_it_has_instanc
     found = examined(database_url)["database pools"]
 
     assert found.verdict is Verdict.WARNING
-    assert "no pool 'gpu', and it still has 1 instances" in found.detail
+    assert "no pool 'gpu', and nobody looks after its instances (1)" in found.detail
 
 
 def test_a_pool_that_was_renamed_is_a_failure_while_it_has_instances(database_url: str) -> None:

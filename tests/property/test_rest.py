@@ -11,6 +11,8 @@ from app.domain.actions import (
     Action,
     Adopt,
     Discover,
+    EndHold,
+    Expire,
     MarkIdle,
     MarkInService,
     MarkMissing,
@@ -85,7 +87,7 @@ class Pool:
         return decided
 
     def count(self, state: InstanceState) -> int:
-        return sum(one.state is state for one in self.known.values())
+        return sum(one.state is state and not one.held for one in self.known.values())
 
     @property
     def members(self) -> list[InstanceId]:
@@ -141,6 +143,10 @@ class Pool:
                 self._move(instance, TERMINATING, end_reason=reason)
             case MarkTerminated(instance, _, reason):
                 self._move(instance, InstanceState.TERMINATED, end_reason=reason)
+            case Expire(instance):
+                self._move(instance, TERMINATING, end_reason=EndReason.EXPIRED)
+            case EndHold(instance):
+                self.known[instance] = replace(self.known[instance], hold=None)
 
     def _take_in(self, action: Discover | Adopt) -> None:
         match action:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.controls import Change, Controls
-from app.domain.errors import NotLeading, Paused
+from app.domain.errors import NotLeading, Paused, RegistryUnavailable
 from app.domain.model import DEFAULT_POOL, PoolName
 from app.service.permission import Permission
 from tests.builders import NOW
@@ -32,12 +32,16 @@ def test_a_pool_that_was_paused_by_now_is_not_changed() -> None:
         permission.confirm()
 
 
-def test_who_does_not_lead_may_not_change_anything() -> None:
+def test_who_does_not_lead_may_not_change_anything_and_needs_no_database_to_know() -> None:
+    class Away(FakeControls):
+        def controls(self, pool: PoolName) -> Controls:
+            raise RegistryUnavailable(pool)
+
     mandate = FakeMandate()
     mandate.trusted = False
 
     with pytest.raises(NotLeading):
-        Permission(mandate, FakeControls(), DEFAULT_POOL).confirm()
+        Permission(mandate, Away(), DEFAULT_POOL).confirm()
 
 
 def test_the_mandate_is_asked_last_for_its_answer_is_good_for_a_moment_only() -> None:

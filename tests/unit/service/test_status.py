@@ -366,7 +366,7 @@ def test_a_pool_of_the_database_that_the_settings_do_not_name_is_a_warning_while
     (notice,) = two.reader.status().default.view.notices
 
     assert notice.code == "pool-unknown"
-    assert "no pool 'gpu' any more, and it still has 1 instances" in notice.detail
+    assert "no pool 'gpu' any more, and nobody looks after its instances (1)" in notice.detail
 
 
 def test_a_pool_without_instances_may_leave_the_settings_without_a_word(two: World) -> None:
