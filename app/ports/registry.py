@@ -99,7 +99,7 @@ class Registry(Protocol):
     def expire(self, instance: InstanceId, *, now: datetime) -> bool:
         """End an allocation whose time is over at `now`, and its instance, as `release` does.
 
-        False, and no change, where it was renewed, is held, or ended meanwhile.
+        False, and no change, where it was renewed, is held, or ended meanwhile, or the pool is paused by now.
         """
         ...
 
@@ -193,7 +193,7 @@ class Registry(Protocol):
 
         One that we end because it is not ready, or that leaves from service without having been ready, counts
         as a boot failure. False, and no change, where its state is not `expect` any more, or where we would
-        end one that is held. A hold ends with its instance, and once that is ending by no decision of ours.
+        end one that is held, or whose pool is paused by now. A hold ends with its instance, and once that is ending by no decision of ours.
         """
         ...
 
@@ -241,8 +241,4 @@ class Registry(Protocol):
 
     def events(self, *, limit: int) -> Iterable[Event]:
         """Return the newest events, newest first."""
-        ...
-
-    def newest_event(self) -> int:
-        """Return the id of the newest event, 0 where there is none: a cheap sign that something happened."""
         ...

@@ -18,7 +18,7 @@ from app.domain.model import (
 )
 from app.ports import Page
 from app.registry import rows, statements
-from app.registry.schema import allocations, events, instances
+from app.registry.schema import allocations, events, instances, pools
 from app.registry.transactions import Transactions
 
 Item = TypeVar("Item")
@@ -63,6 +63,8 @@ class SqlCatalogue:
         wanted = statements.every_instance.order_by(instances.c.id)
         wanted = _where(wanted, {instances.c.pool: pool})
         wanted = wanted.where(instances.c.state.in_(_ALIVE if state is None else [state.value]))
+        if pool is None:  # by name, or every instance that ever lived would be read
+            wanted = wanted.where(instances.c.pool.in_(select(pools.c.name)))
         if after is not None:
             wanted = wanted.where(instances.c.id > after)
         found, more = self._page(wanted, limit)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, func, select
 
+from app.domain.counting import PUT_ASIDE, Count
 from app.domain.model import NOT_TERMINATED, InstanceState, PoolName
-from app.ports import Count
 from app.registry.schema import instances, pools
 from app.registry.transactions import Transactions
 
@@ -37,7 +37,10 @@ def living(tx: Connection) -> Mapping[PoolName, Count]:
     """Count the instances of each pool that are not terminated."""
     states: defaultdict[PoolName, dict[InstanceState, int]] = defaultdict(dict)
     held: defaultdict[PoolName, int] = defaultdict(int)
-    for pool, state, count, on_hold in tx.execute(_living):
-        states[pool][InstanceState(state)] = count
-        held[pool] += on_hold
-    return {pool: Count(found, held[pool]) for pool, found in states.items()}
+    for pool, name, count, on_hold in tx.execute(_living):
+        state = InstanceState(name)
+        aside = on_hold if state in PUT_ASIDE else 0
+        held[pool] += aside
+        if count > aside:
+            states[pool][state] = count - aside
+    return {pool: Count(states[pool], on_hold) for pool, on_hold in held.items()}

@@ -51,7 +51,7 @@ def expire(tx: Connection, instance: InstanceId, *, now: datetime) -> bool:
     found = steps.locked(tx, instance)
     if found is None or found.state is not InstanceState.ALLOCATED or found.hold is not None:
         return False
-    if found.expires_at is None or found.expires_at > now:
+    if found.expires_at is None or found.expires_at > now or steps.is_paused(tx, found.pool):
         return False
     _terminate(tx, found, EndReason.EXPIRED, actor=POLLER, now=now)
     return True

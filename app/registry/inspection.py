@@ -172,7 +172,7 @@ def _orphans(tx: Connection, owners: Mapping[PoolName, Owner]) -> Iterator[Findi
                 check="database pools",
                 verdict=Verdict.WARNING,
                 detail=f"The settings name no pool '{pool}', and nobody looks after its instances "
-                f"({sum(count.states.values())}).",
+                f"({count.total}).",
                 remedy="Put it back, with buffer = 0, end them, and take it out again.",
             )
 

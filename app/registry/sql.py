@@ -258,6 +258,8 @@ class SqlRegistry:
         with self._exclusively() as tx:
             before = steps.one(tx, instance)
             ours = to is InstanceState.TERMINATING and reason.ours
+            if ours and before is not None and steps.is_paused(tx, before.pool):
+                return False
             pool = steps.end(tx, instance, (expect, to), reason, actor=POLLER, now=now, unless_held=ours)
             if pool is not None and before is not None and _did_not_get_ready(before, reason):
                 steps.boot_failed(tx, before, now)
@@ -320,12 +322,6 @@ class SqlRegistry:
         """See Registry.events."""
         with self._looking() as tx:
             return [rows.event(row) for row in tx.execute(statements.newest_events, {"count": limit})]
-
-    def newest_event(self) -> int:
-        """See Registry.newest_event."""
-        with self._looking() as tx:
-            newest: int = tx.execute(statements.newest_event).scalar_one()
-        return newest
 
 
 def _did_not_get_ready(instance: Instance, reason: EndReason) -> bool:

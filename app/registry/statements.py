@@ -101,14 +101,17 @@ mark_tagged = (
 
 add_event = insert(events)
 newest_events = select(events).order_by(events.c.id.desc()).limit(bindparam("count"))
-newest_event = select(func.coalesce(func.max(events.c.id), 0))
 
 forget_waiting = delete(waiting).where(
     or_(waiting.c.project == bindparam("project"), waiting.c.until <= bindparam("now"))
 )
 stop_waiting = delete(waiting).where(waiting.c.project == bindparam("project"))
 wait = insert(waiting)
-wait_on = update(waiting).where(waiting.c.project == bindparam("of"), waiting.c.until > bindparam("now"))
+wait_on = update(waiting).where(
+    waiting.c.project == bindparam("of"),
+    waiting.c.pool == bindparam("of_pool"),
+    waiting.c.until > bindparam("now"),
+)
 _holds_one = exists().where(allocations.c.project == waiting.c.project, allocations.c.ended_at.is_(None))
 count_waiting = (
     select(func.count())
@@ -176,6 +179,10 @@ add_failures = insert(boot_failures)
 
 one_pool = select(pools).where(pools.c.name == bindparam("pool"))
 lock_pool = select(pools.c.name).where(pools.c.name == bindparam("pool")).with_for_update()
+is_paused = (
+    select(pools.c.paused_at.is_not(None)).where(pools.c.name == bindparam("pool")).with_for_update(read=True)
+)
+"""Whether an operator paused the pool; whoever wants to waits until this transaction is over."""
 owner = select(pools.c.group_name, pools.c.region).where(pools.c.name == bindparam("pool"))
 add_pool = insert(pools)
 replace_pool = update(pools).where(pools.c.name == bindparam("pool"))

@@ -98,12 +98,21 @@ def doubtful(tx: Connection, pool: PoolName, count: int) -> dict[InstanceId, tup
 
 
 def wait(tx: Connection, pool: PoolName, project: ProjectId, *, actor: str, now: datetime) -> None:
-    """Count a project that got nothing as waiting for a while; asking again starts it anew."""
+    """Count a project that got nothing as waiting for a while; asking again starts it anew.
+
+    It waits for what it asked for last: for one instance, of one pool.
+    """
     until = now + DEMAND_LASTS
-    if tx.execute(statements.wait_on, {"of": project, "now": now, "until": until}).rowcount == 0:
+    waits = {"of": project, "of_pool": pool, "now": now, "until": until}
+    if tx.execute(statements.wait_on, waits).rowcount == 0:
         tx.execute(statements.forget_waiting, {"project": project, "now": now})
         tx.execute(statements.wait, {"project": project, "pool": pool, "until": until})
         record(tx, EventKind.ALLOCATION_UNMET, pool, actor, now, project=project)
+
+
+def is_paused(tx: Connection, pool: PoolName) -> bool:
+    """Whether the pool is paused, and stays as it is in that until this transaction is over."""
+    return bool(tx.execute(statements.is_paused, {"pool": pool}).scalar_one_or_none())
 
 
 def move(

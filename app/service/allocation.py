@@ -140,6 +140,8 @@ class Allocator:
         self, pool: PoolName, project: ProjectId, *, named: bool, ttl: timedelta | None, actor: str
     ) -> Claimed:
         claimed = self._claim(pool, project, ttl=ttl, actor=actor)
+        if not claimed.created and self._is_over(claimed.allocation):
+            claimed = self._claim(pool, project, ttl=ttl, actor=actor)
         held = claimed.allocation
         if claimed.created:
             self._wake(pool)
@@ -149,6 +151,16 @@ class Allocator:
                 "pool, or none."
             )
         return claimed
+
+    def _is_over(self, held: Allocation) -> bool:
+        """End an allocation whose time is over, though no pass has found it yet: nobody is to start on it."""
+        now = self._clock.now()
+        if held.expires_at is None or held.expires_at > now:
+            return False
+        over = self._registry.expire(held.instance, now=now)
+        if over:
+            self._wake(held.pool)
+        return over
 
     def _claim(self, pool: PoolName, project: ProjectId, *, ttl: timedelta | None, actor: str) -> Claimed:
         now = self._clock.now()

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import Engine
 
+from app.domain.counting import Count, counted
 from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, PoolName, ProjectId
-from app.ports import Census, Count
+from app.ports import Census
 from app.registry.census import SqlCensus
 from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
@@ -38,6 +39,10 @@ def idle(registry: SqlRegistry, pool: PoolName = DEFAULT_POOL) -> InstanceId:
     return instance
 
 
+def hold(registry: SqlRegistry, instance: InstanceId) -> None:
+    registry.hold(instance, until=None, reason=None, actor="tester", now=NOW)
+
+
 def test_pools_without_instances_are_left_out(census: Census) -> None:
     assert census.count() == {}
 
@@ -65,12 +70,35 @@ def test_terminated_instances_are_not_counted(registry: SqlRegistry, census: Cen
     assert census.count() == {}
 
 
-def test_those_on_hold_are_counted_whatever_their_state(registry: SqlRegistry, census: Census) -> None:
+def test_what_a_hold_keeps_from_projects_is_counted_as_held_alone(
+    registry: SqlRegistry, census: Census
+) -> None:
     for instance in (idle(registry), booting(registry), idle(registry, GPU)):
-        registry.hold(instance, until=None, reason=None, actor="tester", now=NOW)
+        hold(registry, instance)
     idle(registry)
 
-    assert {pool: count.held for pool, count in census.count().items()} == {DEFAULT_POOL: 2, GPU: 1}
+    assert census.count() == {DEFAULT_POOL: Count({InstanceState.IDLE: 1}, held=2), GPU: Count({}, held=1)}
+
+
+def test_what_a_project_has_and_what_is_going_is_counted_by_its_state_on_hold_too(
+    registry: SqlRegistry, census: Census
+) -> None:
+    idle(registry)
+    claimed = registry.claim(DEFAULT_POOL, ProjectId("alice"), actor="tester", now=NOW)
+    hold(registry, claimed.allocation.instance)
+    going = idle(registry)
+    hold(registry, going)
+    registry.destroy(going, actor="tester", now=NOW)
+
+    assert census.count() == {DEFAULT_POOL: Count({InstanceState.ALLOCATED: 1, InstanceState.TERMINATING: 1})}
+
+
+def test_the_database_counts_as_we_do(registry: SqlRegistry, census: Census) -> None:
+    for make in (booting, idle):
+        hold(registry, make(registry))
+        make(registry)
+
+    assert census.count() == {DEFAULT_POOL: counted(registry.instances(DEFAULT_POOL).values())}
 
 
 def test_a_pool_that_nobody_names_any_more_is_counted(registry: SqlRegistry, census: Census) -> None:

@@ -7,13 +7,14 @@ from sqlalchemy import Engine, select
 
 from app.domain.controls import Change
 from app.domain.errors import VersionChanged
-from app.domain.model import DEFAULT_POOL, PoolView
+from app.domain.model import DEFAULT_POOL, EndReason, InstanceState, PoolView, ProjectId
 from app.ports import ControlPanel
 from app.registry.controls import SqlControls
 from app.registry.ownership import Owner, belong_to
 from app.registry.schema import events
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
+from tests.builders import NOW, a_look
 from tests.contract.controls_contract import OTHER, ControlsContract, change
 from tests.fakes import FakeControls
 
@@ -50,6 +51,35 @@ class TestSqlControls(ControlsContract):
             ("pool.resumed", "ann", None),
             ("buffer.changed", "ann", "from 9 to 5, as configured"),
         ]
+
+    def test_a_paused_pool_ends_no_allocation_whose_time_is_over(
+        self, panel: ControlPanel, engine: Engine
+    ) -> None:
+        registry = SqlRegistry(Transactions(engine))
+        look = a_look()
+        registry.discover(DEFAULT_POOL, look, now=NOW)
+        registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
+        registry.claim(DEFAULT_POOL, ProjectId("a"), actor="ann", now=NOW, expires_at=NOW)
+        change(panel, Change(paused=True))
+
+        assert not registry.expire(look.id, now=NOW)
+        change(panel, Change(paused=False))
+        assert registry.expire(look.id, now=NOW)
+
+    def test_a_paused_pool_ends_no_instance_that_did_not_get_ready(
+        self, panel: ControlPanel, engine: Engine
+    ) -> None:
+        registry = SqlRegistry(Transactions(engine))
+        look = a_look()
+        registry.discover(DEFAULT_POOL, look, now=NOW)
+        change(panel, Change(paused=True))
+
+        def end(reason: EndReason) -> bool:
+            states = (InstanceState.BOOTING, InstanceState.TERMINATING)
+            return registry.end(look.id, expect=states[0], to=states[1], reason=reason, now=NOW)
+
+        assert not end(EndReason.BOOT_TIMEOUT)
+        assert end(EndReason.LEFT)
 
     def test_of_racing_changes_of_one_version_one_is_made(self, panel: ControlPanel) -> None:
         read = panel.controls(DEFAULT_POOL)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from app.domain.errors import RegistryUnavailable, RegistryUnusable
-from app.domain.model import DEFAULT_POOL, ProjectId
+from app.domain.model import DEFAULT_POOL, PoolView, ProjectId
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -195,16 +195,16 @@ def test_an_old_database_is_opened_again(opened: str) -> None:
 def test_threads_that_open_a_new_database_at_once_all_can(database_url: str) -> None:
     start = Barrier(6)
 
-    def open_it(_number: int) -> int:
+    def open_it(_number: int) -> PoolView:
         start.wait(timeout=30)
         engine = open_database(database_url, connections=2)
         try:
-            return SqlRegistry(Transactions(engine)).newest_event()
+            return SqlRegistry(Transactions(engine)).view(DEFAULT_POOL)
         finally:
             engine.dispose()
 
     with ThreadPoolExecutor(6) as threads:
-        assert list(threads.map(open_it, range(6))) == [0] * 6
+        assert list(threads.map(open_it, range(6))) == [PoolView(pool=DEFAULT_POOL)] * 6
 
 
 OPENER = """
@@ -234,7 +234,7 @@ def test_threads_of_one_process_can_each_open_a_new_database(tmp_path: Path) -> 
         start.wait(timeout=30)
         engine = open_database(f"sqlite:///{tmp_path}/{number}.db")
         try:
-            SqlRegistry(Transactions(engine)).newest_event()
+            SqlRegistry(Transactions(engine)).view(DEFAULT_POOL)
             return engine.dialect.name
         finally:
             engine.dispose()

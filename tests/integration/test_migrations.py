@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from app.domain.errors import RegistryUnusable
 from app.domain.model import DEFAULT_POOL, InstanceId
@@ -298,3 +301,49 @@ def test_each_migrations_file_begins_with_its_revision() -> None:
 
     assert revisions() == tuple(reversed([script.revision for script in scripts]))
     assert all(Path(script.path).name.startswith(f"{script.revision}_") for script in scripts)
+
+
+_FIRST_ALLOCATIONS = (
+    "SELECT count(*) FROM allocations JOIN instances ON instances.id = allocations.instance_id",
+    "UPDATE instances SET zone = zone",
+    "INSERT INTO events (at, kind, pool, actor) VALUES (now(), 'test', 'default', 'tester')",
+)
+_FIRST_INSTANCES = (
+    "UPDATE instances SET zone = zone WHERE id = 'nobody'",
+    "UPDATE allocations SET tagged = tagged",
+    "UPDATE pools SET desired = desired",
+)
+
+
+def test_a_migration_ends_nothing_that_the_version_before_has_under_way(
+    a_postgres_database: Callable[[], str],
+) -> None:
+    """It locks what they lock, in whatever order; PostgreSQL would end one of two that wait in a ring."""
+    url = a_postgres_database()
+    old = at_revision(url, "0003")
+    over, under_way, troubles = Event(), Barrier(5), list[str]()
+
+    def work(statements: tuple[str, ...]) -> None:
+        begun = False
+        while not over.is_set():
+            try:
+                with old.begin() as tx:
+                    for statement in statements:
+                        tx.execute(text(statement))
+            except DBAPIError as error:
+                troubles.append(str(error.orig))
+            if not begun:
+                begun = True
+                under_way.wait(timeout=30)
+
+    with ThreadPoolExecutor(4) as threads:
+        for statements in (_FIRST_ALLOCATIONS, _FIRST_INSTANCES) * 2:
+            threads.submit(work, statements)
+        under_way.wait(timeout=30)
+        try:
+            open_database(url).dispose()
+        finally:
+            over.set()
+    old.dispose()
+
+    assert troubles == []

@@ -68,7 +68,7 @@ def claim(registry: SqlRegistry) -> str:
 
 def answers(registry: SqlRegistry) -> bool:
     try:
-        registry.newest_event()
+        registry.view(DEFAULT_POOL)
     except RegistryUnavailable:
         return False
     return True
@@ -91,8 +91,8 @@ def locks(server: Server, url: str) -> int:
 def test_a_server_that_went_away_is_an_unavailable_registry(url: str) -> None:
     with a_registry(url, Breaker(rest=0)) as registry, away(registry._transactions.engine):
         for use in (
-            registry.newest_event,
-            registry.newest_event,
+            lambda: registry.view(DEFAULT_POOL),
+            lambda: registry.view(DEFAULT_POOL),
             lambda: claim(registry),
             lambda: idle(registry),
         ):
@@ -163,7 +163,7 @@ def test_a_silent_server_costs_one_wait_and_after_it_all_goes_on(server: Server,
             assert monotonic() - began < 4  # the silence, and then a connection that nobody takes
 
             began = monotonic()
-            for use in (lambda: claim(registry), registry.newest_event):
+            for use in (lambda: claim(registry), partial(registry.view, DEFAULT_POOL)):
                 with pytest.raises(RegistryUnavailable, match="cannot be reached"):
                     use()
             assert monotonic() - began < 0.2
@@ -229,7 +229,7 @@ def test_a_database_that_comes_back_empty_is_not_migrated_in_the_time_of_a_reque
     registry = patiently(url)
     server.start()
 
-    until(lambda: "start the service anew" in _cause(registry.newest_event), within=5)
+    until(lambda: "start the service anew" in _cause(partial(registry.view, DEFAULT_POOL)), within=5)
 
     with plainly(url) as connection:
         tables = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -253,7 +253,7 @@ def test_the_database_of_another_group_that_comes_back_is_not_used(server: Serve
     registry = patiently(url)
     server.start()
 
-    for use in (lambda: idle(registry), lambda: claim(registry), registry.newest_event):
+    for use in (lambda: idle(registry), lambda: claim(registry), partial(registry.view, DEFAULT_POOL)):
         until(partial(_is_somebody_elses, use))
     registry.close()
 
@@ -265,7 +265,7 @@ def test_another_programs_database_that_comes_back_is_not_used(server: Server, u
     registry = SqlRegistry(Transactions(open_database(url, patient=True, limits=IMPATIENT)))
     server.start()
 
-    until(lambda: "tables of another program" in _cause(registry.newest_event), within=5)
+    until(lambda: "tables of another program" in _cause(partial(registry.view, DEFAULT_POOL)), within=5)
     with plainly(url) as connection:
         assert (
             connection.execute(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")).scalar()

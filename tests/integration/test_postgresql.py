@@ -116,7 +116,7 @@ def test_who_sits_on_a_row_is_no_reason_to_spare_the_database(url: str) -> None:
         with held(url, look.id), pytest.raises(RegistryUnavailable):
             registry.destroy(look.id, actor="tester", now=NOW)
 
-        registry.newest_event()
+        registry.view(DEFAULT_POOL)
 
 
 def test_a_client_that_was_cut_off_in_a_transaction_holds_its_rows_for_a_short_time_only(url: str) -> None:
@@ -268,4 +268,4 @@ def test_a_database_that_is_up_to_date_is_opened_while_a_newer_version_migrates_
         newer.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
         with opened(url, IMPATIENT) as engine:
-            SqlRegistry(Transactions(engine)).newest_event()
+            SqlRegistry(Transactions(engine)).view(DEFAULT_POOL)

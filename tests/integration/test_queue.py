@@ -318,7 +318,7 @@ def claim(thread):
         made.append(registry.claim("default", f"{name}-{number}", actor="tester", now=now))
 
 all_of_them = [Thread(target=claim, args=(thread,)) for thread in range(threads)]
-registry.newest_event()
+registry.view("default")
 print("ready", flush=True)
 sys.stdin.readline()
 for one in all_of_them:

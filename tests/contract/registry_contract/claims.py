@@ -93,6 +93,15 @@ class ClaimsContract:
 
     # Waiting
 
+    def test_a_project_waits_in_the_pool_that_it_asked_last(self, registry: Registry) -> None:
+        gpu = PoolName("gpu")
+        for pool in (DEFAULT_POOL, gpu):
+            with pytest.raises(PoolExhausted):
+                registry.claim(pool, ALICE, actor="tester", now=NOW)
+
+        assert registry.waiting(DEFAULT_POOL, now=NOW) == 0
+        assert registry.waiting(gpu, now=NOW) == 1
+
     def test_an_unmet_claim_counts_as_waiting_once_however_often_it_is_repeated(
         self, registry: Registry
     ) -> None:

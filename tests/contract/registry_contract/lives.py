@@ -144,14 +144,6 @@ class LivesContract:
             (EventKind.INSTANCE_TERMINATED, "poller", None, "destroyed"),
         ]
 
-    def test_the_newest_event_grows_with_each_one(self, registry: Registry) -> None:
-        assert registry.newest_event() == 0
-        record(registry, "from 0 to 5")
-        before = registry.newest_event()
-        record(registry, "from 5 to 6")
-
-        assert registry.newest_event() > before > 0
-
     def test_the_newest_events_come_first_and_not_more_than_asked_for(self, registry: Registry) -> None:
         for number in range(3):
             record(registry, str(number))

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.controls import Change
 from app.domain.errors import (
     AllocatedElsewhere,
     AllocationNotFound,
@@ -14,6 +15,7 @@ from app.domain.errors import (
 )
 from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, PoolName, PoolView, ProjectId
+from app.registry.controls import SqlControls
 from tests.unit.service.allocating import GPU, World
 
 ALICE = ProjectId("alice")
@@ -241,6 +243,35 @@ def test_a_time_limit_begins_with_the_allocation(world: World) -> None:
     claimed = world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE)
 
     assert claimed.allocation.expires_at == world.clock.now() + MINUTE
+
+
+def test_an_allocation_whose_time_is_over_is_given_to_nobody_any_more(world: World) -> None:
+    world.idle()
+    old = world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE).allocation.instance
+    another = world.idle()
+    world.clock.advance(timedelta(seconds=61))
+    world.registry.note_probes({another}, (), now=world.clock.now())
+
+    claimed = world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE)
+
+    assert claimed.created
+    assert claimed.allocation.instance == another
+    assert world.registry.instances(DEFAULT_POOL)[old].end_reason is EndReason.EXPIRED
+
+
+def test_an_allocation_whose_time_is_over_while_its_pool_is_paused_is_still_the_projects(
+    world: World,
+) -> None:
+    world.idle()
+    held = world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE).allocation.instance
+    SqlControls(world.registry._transactions).change(
+        DEFAULT_POOL, Change(paused=True), configured=5, expect=None, actor="ann", now=world.clock.now()
+    )
+    world.clock.advance(timedelta(seconds=61))
+
+    claimed = world.allocator.allocate(ALICE, actor="tester")
+
+    assert (claimed.created, claimed.allocation.instance) == (False, held)
 
 
 def test_a_renewal_counts_from_now_and_asks_for_no_pass(world: World) -> None:
