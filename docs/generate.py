@@ -3,12 +3,10 @@
 What the code knows is not written twice: states, settings, errors and events come from their definitions.
 """
 
-import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -18,11 +16,12 @@ from pydantic.fields import FieldInfo
 from app.domain import errors
 from app.domain.errors import OrchestratorError
 from app.domain.events import EventKind
-from app.domain.model import TRANSITIONS, EndReason, InstanceState
+from app.domain.model import TRANSITIONS, EndReason, InstanceState, Limit
 from app.settings import PoolEntry, Settings
 from app.settings.pools import VARIABLES
 from app.simulator import control
 from app.simulator.faults import Fault
+from app.web.docs import meanings
 from app.web.problems import STATUS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -78,7 +77,8 @@ def errors_page() -> str:
         "# Errors\n\nEvery error is `application/problem+json` (RFC 9457) with `type`, `title`, `status`, "
         "`detail` and `code`. Codes never change. Those without a status are not answers: they stand in the "
         "logs, and in `warnings` of `GET /status`. Besides these, HTTP's own errors have their name as code "
-        "(`not-found`, `method-not-allowed`, `request-entity-too-large`), `not-ready` is what `/readyz` "
+        "(`not-found`, `method-not-allowed`, `request-entity-too-large`, `unsupported-media-type`), "
+        "`invalid-body` and `invalid-query` list every fault in `errors`, `not-ready` is what `/readyz` "
         "answers, and a bug is `internal-error`.\n\n" + _table(("code", "status", "meaning"), rows)
     )
 
@@ -91,6 +91,22 @@ def events() -> str:
         "The actor is `poller`, `token:NAME`, `admin` (with the admin token of the settings), `anonymous` "
         "(where no token is needed), `cli:USER` (who made or revoked a token), or a replica's name.\n\n"
         + _table(("kind", "meaning"), _members(EventKind))
+    )
+
+
+def warnings() -> str:
+    """List what the pools may warn of, and why a buffer may be out of reach."""
+    rows = [(f"`{code}`", *others) for code, *others in meanings.warnings()]
+    return (
+        '# Warnings\n\nWhat `warnings` in `GET /status` may say: `{"code", "detail"}` each. Besides these '
+        "codes, those beginning with `aws-` say what AWS answered: [errors](errors.md). Taking a pool out: "
+        "[pools](../howto/pools.md#changing-the-file); what looks at all of the set-up: "
+        "[doctor](../howto/doctor.md).\n\n"
+        + _table(("code", "meaning", "what to do"), rows)
+        + "\n`limitedBy` says why the buffer cannot be met:\n\n"
+        + _table(("value", "meaning"), _members(Limit))
+        + "\nWhile `idleMachines` is below `buffer`, `limitedBy` is null and no warning names a reason, "
+        "what is missing is on its way: `bootingMachines` says how many.\n"
     )
 
 
@@ -109,6 +125,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "errors.md": errors_page,
     "events.md": events,
+    "warnings.md": warnings,
     "simulated-cloud.md": simulated_cloud,
 }
 
@@ -137,22 +154,7 @@ def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _members(kind: type[StrEnum]) -> list[tuple[str, ...]]:
-    """Pair each member with the docstring below it, which exists in the source alone."""
-    (definition,) = (
-        node for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)
-    )
-    told = dict(_documented(definition.body))
-    return [(f"`{member.value}`", told[member.name]) for member in kind]
-
-
-def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    for statement, following in pairwise(body):
-        match statement, following:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)]),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                yield name, " ".join(text.split())
+    return [(f"`{word}`", told) for word, told in meanings.members(kind).items()]
 
 
 def _names(field: str, info: FieldInfo) -> list[str]:

@@ -92,6 +92,7 @@ class FakeCloud:
         self.group_exists = True
         self.figures_readable = True
         self.calls: list[tuple[Any, ...]] = []
+        self.urgent_looks = 0
         self._clock = clock or FakeClock()
         self._machines: dict[InstanceId, _Machine] = {}
         self._failures: defaultdict[str, deque[_Failure]] = defaultdict(deque)
@@ -104,7 +105,8 @@ class FakeCloud:
 
     # The port.
 
-    def observe(self, account_for: Collection[InstanceId]) -> Observation:
+    def observe(self, account_for: Collection[InstanceId], *, urgent: bool = False) -> Observation:
+        self.urgent_looks += urgent
         with self._call("observe", frozenset(account_for)):
             if self._stale_looks and self._last is not None:
                 self._stale_looks -= 1

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 
 from app.domain.finding import Finding
-from app.domain.model import InstanceId, PoolName
+from app.domain.model import DEFAULT_POOL, InstanceId, PoolName
 from app.service.waiting import WaitingRoom
 from tests.fake_clock import FakeClock, Stopwatch
 from tests.fake_cloud import FakeCloud
@@ -87,4 +87,9 @@ class FakeProber:
 def a_waiting_room(places: int = 0) -> WaitingRoom:
     """Build a waiting room in which time passes only while somebody waits."""
     watch = Stopwatch()
-    return WaitingRoom(places=places, monotonic=watch, sleep=watch.advance)
+    return WaitingRoom(
+        places=places,
+        pools=(DEFAULT_POOL,),
+        monotonic=watch,
+        sleep=lambda _woken, seconds: watch.advance(seconds),
+    )

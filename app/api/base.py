@@ -85,6 +85,8 @@ class Problem(Answer):
     detail: str
     """What happened this time, for a person"""
     code: str
-    """A slug that never changes: what programs should go by"""
+    """A slug that never changes, and what programs should go by: see the
+    [list of errors](/docs#list-of-errors)"""
     errors: list[Fault] = []
-    """With `invalid-body` and `invalid-query`: every fault, each with its place"""
+    """With `invalid-body` and `invalid-query`: the faults, each with its place; of more than 20 the
+    first, and then how many others there are"""

@@ -90,15 +90,15 @@ class PoolFigures(Answer):
     total_machines: int
     """Idle and used together"""
     idle_machines: int
-    """May be handed out"""
+    """May be handed out: ready, and not on hold"""
     used_machines: int
-    """Held by projects"""
+    """Held by projects, on hold for inspection or not"""
     booting_machines: int
-    """On their way in"""
+    """On their way in, and not on hold"""
     terminating_machines: int
-    """On their way out"""
+    """On their way out, on hold or not"""
     held_machines: int
-    """Those on hold, whatever their state"""
+    """Kept from projects by a hold: they would be booting or idle"""
     buffer: int
     """Idle machines to keep ready"""
     paused: bool
@@ -110,8 +110,8 @@ class PoolFigures(Answer):
     max_size: int | None
     """The group's own, as AWS had it in the last pass"""
     limited_by: str | None
-    """Why the buffer cannot be met: `max-size`, `capacity`, `quota`, `configuration`, `aws-errors`,
-    `boot-failures` or `paused`; null: nothing is in the way"""
+    """Why the buffer cannot be met: a word of the [list of limits](/docs#list-of-limits); null: nothing is in
+    the way"""
     last_pass_at: Time | None
     """When AWS was last looked at with success"""
     warnings: list[Notice]

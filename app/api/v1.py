@@ -93,7 +93,8 @@ class Instance(Answer):
     pool: str
     """Which pool it is of"""
     state: str
-    """`booting`, `idle`, `allocated`, `terminating` or `terminated`"""
+    """`booting`, `idle`, `allocated`, `terminating` or `terminated`: see the
+    [list of states](/docs#list-of-states)"""
     state_since: Time
     """Since when it is in this state"""
     address: str | None
@@ -115,7 +116,7 @@ class Instance(Answer):
     ready_at: Time | None
     """When its last probe passed"""
     end_reason: str | None
-    """Why it is terminating or terminated: see the list of states"""
+    """Why it is terminating or terminated: see the [list of end reasons](/docs#list-of-end-reasons)"""
     hold: Hold | None
     """null: it is not held"""
 
@@ -124,19 +125,24 @@ class Notice(Answer):
     """Something an operator should know."""
 
     code: str
-    """A slug that never changes: see the list of warnings"""
+    """A slug that never changes: see the [list of warnings](/docs#list-of-warnings)"""
     detail: str
     """What it is this time, for a person"""
 
 
 class Counts(Answer):
-    """How many instances of a pool there are, by state; those on hold are in `held` as well."""
+    """How many instances of a pool there are, each counted once: by its state, or as held."""
 
     booting: int
+    """On their way in, and not on hold"""
     idle: int
+    """May be handed out: ready, and not on hold"""
     allocated: int
+    """Projects have them, on hold or not"""
     terminating: int
+    """On their way out, on hold or not"""
     held: int
+    """Kept from projects by a hold: they would be booting or idle"""
 
 
 class Pool(Answer):
@@ -172,8 +178,8 @@ class Pool(Answer):
     max_size: int | None
     """The group's own, as AWS had it in the last pass"""
     limited_by: str | None
-    """Why the buffer cannot be met: `max-size`, `capacity`, `quota`, `configuration`, `aws-errors`,
-    `boot-failures` or `paused`; null: nothing is in the way"""
+    """Why the buffer cannot be met: a word of the [list of limits](/docs#list-of-limits); null: nothing is in
+    the way"""
     last_pass_at: Time | None
     """When AWS was last looked at with success"""
     warnings: list[Notice]
@@ -199,11 +205,12 @@ class Event(Answer):
     at: Time
     """When it happened"""
     kind: str
-    """What happened: see the list of events"""
+    """What happened: see the [list of events](/docs#list-of-events)"""
     pool: str
     """`*`: it concerns all pools"""
     actor: str
-    """Who did it: `token:NAME`, `admin` (the token in the settings), `anonymous`, `poller`, or a replica"""
+    """Who did it: `token:NAME`, `admin` (the token in the settings), `anonymous`, `poller`, a replica, or
+    `cli:USER`, who made or revoked a token"""
     instance: str | None
     """Which instance it is about"""
     project: str | None

@@ -15,6 +15,16 @@ BURST = 100.0
 RESERVE = 20.0
 """Tokens that changes leave in a bucket, so that looks are never starved by them."""
 
+LEAST = 2.0
+"""What a change leaves of a share, however small: a look or two find room after it."""
+
+LEISURE = 70.0
+"""Tokens that an examination leaves, because nothing waits for it: what a claim needs comes first."""
+
+LOOK_DEBT = 5.0
+"""How far a look may take a bucket into debt that somebody wished for: a claim is followed by a raise, and
+that takes a look. A share's debt is as high as a whole bucket's."""
+
 DEBT = 100.0
 """How far a raise of desired capacity may take a bucket into debt.
 
@@ -25,6 +35,10 @@ capacity once at most, and begins with a look, which waits until the debt is pai
 
 SPILT = 1e-6
 """So little is not worth another round."""
+
+AT_REST = 2.5
+"""Looks a second that all pools of a region take together while nothing happens, at most: half of what there
+is. So the buckets fill up, and what flows over from them serves the pool that has something to do."""
 
 PER_SECOND = {"autoscaling": 5.0, "ec2": 10.0}
 """Calls a second that each service is asked at most, over time.
@@ -51,16 +65,17 @@ class Budget:
     def let_in(self, action: str, *, leaving: float = 0.0) -> None:
         """Return where a call may begin: one of a single request must leave so many tokens (or that debt).
 
-        What is to be left is said of a whole bucket: of a share, its part. Raises BudgetSpent where the
-        budget does not allow it.
+        What is to be left is said of a whole bucket: of a share, its part, and LEAST at least. Raises BudgetSpent where the
+        budget does not allow it. Its `wait` leaves room for a look as well, where something is to be left:
+        the pass that tries again begins with one.
         """
-        needed = 1.0 + (leaving * self._bucket.part if leaving > 0 else leaving)
-        tokens = self._bucket.tokens(self._number)
-        if tokens < needed:
-            wait = (needed - tokens) / (self._bucket.per_second * self._bucket.part)
+        needed = 1.0 + (max(leaving * self._bucket.part, LEAST) if leaving > 0 else leaving)
+        wait = self._bucket.wait(self._number, needed)
+        if wait > 0:
             raise BudgetSpent(
                 f"{action}: not called, because our own budget of AWS calls is used up "
-                f"for another {wait:.1f} s."
+                f"for another {wait:.1f} s.",
+                wait=self._bucket.wait(self._number, needed + 1.0) if leaving > 0 else wait,
             )
 
     def charge(self) -> None:
@@ -95,11 +110,12 @@ class _Bucket:
         self._tokens = [self._full] * count
         self._filled_at = clock()
 
-    def tokens(self, number: int) -> float:
-        """Return what a share has by now."""
+    def wait(self, number: int, needed: float) -> float:
+        """Return after how many seconds a share has so much, if no call is made until then; 0 by now."""
         with self._lock:
             self._fill()
-            return self._tokens[number]
+            missing = needed - self._tokens[number]
+            return max(missing, 0.0) * len(self._thirsty()) / self.per_second
 
     def take(self, number: int) -> None:
         """Take one token out of a share."""
@@ -117,7 +133,7 @@ class _Bucket:
         now = self._clock()
         inflow, self._filled_at = (now - self._filled_at) * self.per_second, now
         while inflow > 0:
-            thirsty = [number for number, tokens in enumerate(self._tokens) if tokens < self._full]
+            thirsty = self._thirsty()
             if not thirsty:
                 return
             portion, inflow = inflow / len(thirsty), 0.0
@@ -127,3 +143,6 @@ class _Bucket:
                 inflow += portion - poured
             if inflow < SPILT:
                 return
+
+    def _thirsty(self) -> list[int]:
+        return [number for number, tokens in enumerate(self._tokens) if tokens < self._full]

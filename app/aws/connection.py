@@ -1,5 +1,6 @@
 """The way to AWS: one boto3 session with two kinds of clients, one for reading and one for changing."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -11,9 +12,9 @@ from boto3.session import Session
 from botocore.config import Config
 
 from app.aws.account import Account
-from app.aws.budget import DEBT, RESERVE, Budget
+from app.aws.budget import RESERVE, Budget
 from app.aws.errors import translated
-from app.domain.errors import BadCredentials, Throttled
+from app.domain.errors import BadCredentials, BudgetSpent, Throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 AGENT = "ec2-orchestrator"
 """What stands in the User-Agent of each call."""
+
+PATIENCE = 1.0
+"""Seconds after which a call that waits for our own budget looks again: there may be room sooner."""
 
 _CONFIRM: ContextVar[Callable[[], None]] = ContextVar("confirm")
 """Who is asked before the change at hand is sent: clients are shared by all threads."""
@@ -47,7 +51,7 @@ class Connection:
     attempt after a lost answer would hide that the first one was carried out.
 
     Each service has one budget for all that is done over this connection, a share of the account's: where it
-    is used up, a call raises Throttled and is not made. Where AWS itself throttles a call, the budget of that
+    is used up, a call raises BudgetSpent and is not made; a `patient` one waits until there is room. Where AWS itself throttles a call, the budget of that
     service begins anew from nothing. `agent` stands in the User-Agent of each call, and so in CloudTrail.
     """
 
@@ -58,28 +62,37 @@ class Connection:
         endpoint_url: str | None = None,
         read_timeout: float = 10.0,
         agent: str = AGENT,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.region = account.region
         self._account = account
         self._endpoint_url = endpoint_url
         self._read_timeout = read_timeout
         self._agent = agent
+        self._sleep = sleep
         self._lock = Lock()
         self._session: Session | None = None
         self._clients: dict[int, Clients] = {}
         self._budgets = account.share()
 
-    def reading(self, action: str, *, urgent: bool = False) -> AbstractContextManager[Clients]:
+    def reading(
+        self, action: str, *, leaving: float = 0.0, patient: bool = False
+    ) -> AbstractContextManager[Clients]:
         """Lend the clients for a call that changes nothing.
 
-        `action` is AWS's own name, "ec2:DescribeInstances": for the operator, and for the budget. What is
-        `urgent` may take the budget into debt (see budget.DEBT).
+        `action` is AWS's own name, "ec2:DescribeInstances": for the operator, and for the budget, of which
+        `leaving` tells what must be left (see Budget.let_in).
         """
-        return self._calling(action, attempts=3, change=False, leaving=-DEBT if urgent else 0.0)
+        return self._calling(action, attempts=3, change=False, leaving=leaving, patient=patient)
 
     @contextmanager
     def changing(
-        self, action: str, *, confirm: Callable[[], None], urgent: bool = False
+        self,
+        action: str,
+        *,
+        confirm: Callable[[], None],
+        leaving: float = RESERVE,
+        patient: bool = False,
     ) -> Iterator[Clients]:
         """Lend the clients for a call that changes something: it is attempted once.
 
@@ -88,17 +101,17 @@ class Connection:
         """
         before = _CONFIRM.set(confirm)
         try:
-            with self._calling(
-                action, attempts=1, change=True, leaving=-DEBT if urgent else RESERVE
-            ) as clients:
+            with self._calling(action, attempts=1, change=True, leaving=leaving, patient=patient) as clients:
                 yield clients
         finally:
             _CONFIRM.reset(before)
 
     @contextmanager
-    def _calling(self, action: str, *, attempts: int, change: bool, leaving: float) -> Iterator[Clients]:
+    def _calling(
+        self, action: str, *, attempts: int, change: bool, leaving: float, patient: bool
+    ) -> Iterator[Clients]:
         budget = self._budgets[action.partition(":")[0]]
-        budget.let_in(action, leaving=leaving)
+        self._let_in(budget, action, leaving=leaving, patient=patient)
         try:
             with translated(action, change=change):
                 yield self._lend(attempts)
@@ -110,6 +123,15 @@ class Connection:
                 self._account.forget(self._session)
                 self._clients = {}
             raise
+
+    def _let_in(self, budget: Budget, action: str, *, leaving: float, patient: bool) -> None:
+        while True:
+            try:
+                return budget.let_in(action, leaving=leaving)
+            except BudgetSpent as spent:
+                if not patient:
+                    raise
+                self._sleep(min(spent.wait, PATIENCE))
 
     def _lend(self, attempts: int) -> Clients:
         with self._lock:

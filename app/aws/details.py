@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from app.aws import translate
+from app.aws.budget import RESERVE
 from app.aws.connection import Connection
 from app.aws.roster import Roster
 from app.aws.translate import AddressKind, Detail, Member
@@ -53,9 +54,10 @@ class Details:
     def now(self, instance: InstanceId) -> Detail | None:
         """Ask EC2 about one instance, whatever is known of it; None where it does not list it. One call.
 
-        Remembers nothing: any thread may call this. Raises CloudError where EC2 could not be asked.
+        It leaves what a change leaves, because one follows. Remembers nothing: any thread may call this.
+        Raises CloudError where EC2 could not be asked.
         """
-        return self._described("instance-id", [instance]).get(instance)
+        return self._described("instance-id", [instance], leaving=RESERVE).get(instance)
 
     def outdate(self, instance: InstanceId) -> None:
         """Look an instance up at the next refresh: something was written on it. Any thread may call this."""
@@ -110,9 +112,11 @@ class Details:
                 self._known.pop(one, None)
             self._known |= found
 
-    def _described(self, name: str, values: Sequence[str]) -> dict[InstanceId, Detail]:
+    def _described(
+        self, name: str, values: Sequence[str], *, leaving: float = 0.0
+    ) -> dict[InstanceId, Detail]:
         found: dict[InstanceId, Detail] = {}
-        with self._aws.reading("ec2:DescribeInstances") as clients:
+        with self._aws.reading("ec2:DescribeInstances", leaving=leaving) as clients:
             pages = clients.ec2.get_paginator("describe_instances").paginate(
                 Filters=[{"Name": name, "Values": values}], PaginationConfig={"PageSize": 1000}
             )

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from app.aws import activities, notices, translate
+from app.aws.budget import DEBT, RESERVE
 from app.aws.connection import Clients, Connection
 from app.aws.details import Details
 from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone
@@ -47,26 +48,28 @@ class AwsCloud:
         self._members: frozenset[InstanceId] | None = None
         self._swept_at: datetime | None = None
 
-    def observe(self, account_for: Collection[InstanceId]) -> Observation:
+    def observe(self, account_for: Collection[InstanceId], *, urgent: bool = False) -> Observation:
         """Look at the group once; see the port for what is promised.
 
         Raises CloudError where the members cannot be listed. Where only EC2 cannot be asked, the observation
-        is incomplete and says so in a notice, and whether AWS throttled us (our own budget is no such sign).
+        is incomplete and says so in a notice, and whether AWS throttled us. Our own budget is no such sign,
+        and soon has room again: it makes no notice.
         It takes a sweep to find a stray; and what was just launched may be taken for one in a single look
         (see Details).
         """
         now = self._clock.now()
         sweep = self._sweep_is_due(now)
-        roster = self._roster.read(ask_again=sweep)
+        roster = self._roster.read(ask_again=sweep, urgent=urgent)
         self._members = frozenset(member.id for member in roster.members)
         outside = sorted(frozenset(account_for) - self._members)
         trouble: tuple[Notice, ...] = ()
-        throttled = False
+        complete, throttled = True, False
         try:
             self._details.refresh(roster, outside, sweep=sweep)
         except CloudError as error:
-            trouble = (notices.details_unknown(error),)
-            throttled = isinstance(error, Throttled) and not isinstance(error, BudgetSpent)
+            spent = isinstance(error, BudgetSpent)
+            trouble = () if spent else (notices.details_unknown(error),)
+            complete, throttled = False, isinstance(error, Throttled) and not spent
         else:
             self._swept_at = now if sweep else self._swept_at
         looks = [translate.seen_member(member, self._details.of(member.id)) for member in roster.members]
@@ -78,7 +81,7 @@ class AwsCloud:
         return Observation(
             group=roster.group,
             instances={look.id: look for look in looks},
-            complete=not trouble,
+            complete=complete,
             notices=(*roster.notices, *trouble, *notices.without_address(looks, self._address)),
             throttled=throttled,
         )
@@ -92,7 +95,7 @@ class AwsCloud:
         desired = self._roster.desired()
         if desired is not None and desired >= target:
             return False
-        with self._changing("autoscaling:SetDesiredCapacity", urgent=True) as clients:
+        with self._changing("autoscaling:SetDesiredCapacity", leaving=-DEBT) as clients:
             clients.autoscaling.set_desired_capacity(
                 AutoScalingGroupName=self._group, DesiredCapacity=target, HonorCooldown=False
             )
@@ -132,7 +135,7 @@ class AwsCloud:
 
         AWS tells each only once it has given it up. One call; the second is the precision of `since`.
         """
-        with self._aws.reading("autoscaling:DescribeScalingActivities") as clients:
+        with self._aws.reading("autoscaling:DescribeScalingActivities", leaving=RESERVE) as clients:
             pages = clients.autoscaling.get_paginator("describe_scaling_activities").paginate(
                 AutoScalingGroupName=self._group,
                 Filters=[
@@ -163,8 +166,8 @@ class AwsCloud:
         finally:
             self._details.outdate(instance)
 
-    def _changing(self, action: str, *, urgent: bool = False) -> AbstractContextManager[Clients]:
-        return self._aws.changing(action, confirm=self._confirm, urgent=urgent)
+    def _changing(self, action: str, *, leaving: float = RESERVE) -> AbstractContextManager[Clients]:
+        return self._aws.changing(action, confirm=self._confirm, leaving=leaving)
 
     def _end(self, instance: InstanceId, *, decrement: bool) -> None:
         with self._changing("autoscaling:TerminateInstanceInAutoScalingGroup") as clients:

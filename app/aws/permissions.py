@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from app.aws.budget import LEISURE
 from app.aws.connection import Clients, Connection
 from app.aws.errors import InstanceGone, InvalidRequest, WouldSucceed
 from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, Answer
@@ -182,8 +183,8 @@ class Permissions:
 
     def _lend(self, trial: Trial) -> AbstractContextManager[Clients]:
         if trial.change:
-            return self._aws.changing(trial.action, confirm=self._confirm)
-        return self._aws.reading(trial.action)
+            return self._aws.changing(trial.action, confirm=self._confirm, leaving=LEISURE, patient=True)
+        return self._aws.reading(trial.action, leaving=LEISURE, patient=True)
 
 
 def _unknown(action: str, why: str) -> Finding:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from app.aws import notices, translate
+from app.aws.budget import LEISURE
 from app.aws.connection import Connection
 from app.aws.permissions import Permissions
 from app.aws.translate import Answer
@@ -57,6 +58,8 @@ class _First:
 class AwsPreflight:
     """The Preflight port over boto3: about ten calls, none of which can change anything.
 
+    Where our own budget is short, it waits, so that a pass finds room.
+
     All the same, `confirm` is called before each that AWS would take for a change; what it raises comes out.
     """
 
@@ -91,7 +94,7 @@ class AwsPreflight:
     def _ask(self) -> _First:
         asked_at = self._clock.now()
         try:
-            with self._aws.reading(_DESCRIBE) as clients:
+            with self._aws.reading(_DESCRIBE, leaving=LEISURE, patient=True) as clients:
                 answer = clients.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self._group])
                 groups = [
                     one for one in answer["AutoScalingGroups"] if one["AutoScalingGroupName"] == self._group

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.aws import notices, translate
+from app.aws.budget import DEBT, LOOK_DEBT
 from app.aws.connection import Connection
 from app.aws.translate import Answer, Member
 from app.domain.errors import Denied, GroupMissing
@@ -36,15 +37,16 @@ class RosterReader:
         self._group = group
         self._blind: Notice | None = None
 
-    def read(self, *, ask_again: bool) -> Roster:
+    def read(self, *, ask_again: bool, urgent: bool = False) -> Roster:
         """Return the roster; `ask_again` also tries the call that was denied before.
 
+        An `urgent` look may go into debt, but not by the account's list: that one takes many calls.
         Raises GroupMissing where there is no such group, which only its own list can tell, and any other
         CloudError where a page cannot be read.
         """
         if self._blind is None or ask_again:
             try:
-                roster = self._from_group()
+                roster = self._from_group(leaving=-LOOK_DEBT if urgent else 0.0)
             except Denied as denied:
                 self._blind = notices.desired_unknown(self._group, denied)
             else:
@@ -60,13 +62,13 @@ class RosterReader:
         if self._blind is not None:
             return None
         try:
-            return self._from_group(urgent=True).group.desired
+            return self._from_group(leaving=-DEBT).group.desired
         except Denied:
             return None
 
-    def _from_group(self, *, urgent: bool = False) -> Roster:
+    def _from_group(self, *, leaving: float) -> Roster:
         found: list[Answer] = []
-        with self._aws.reading("autoscaling:DescribeAutoScalingGroups", urgent=urgent) as clients:
+        with self._aws.reading("autoscaling:DescribeAutoScalingGroups", leaving=leaving) as clients:
             pages = clients.autoscaling.get_paginator("describe_auto_scaling_groups")
             for page in pages.paginate(AutoScalingGroupNames=[self._group]):
                 found += page["AutoScalingGroups"]

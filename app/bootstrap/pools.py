@@ -3,8 +3,10 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 
 from app.aws.account import Account, StaticKeys
+from app.aws.budget import AT_REST
 from app.aws.connection import AGENT, Connection
 from app.aws.gateway import AwsCloud
 from app.aws.preflight import AwsPreflight
@@ -17,7 +19,7 @@ from app.probe.tcp import TcpProber
 from app.service.examination import Examination
 from app.service.permission import Permission
 from app.service.readiness import Readiness
-from app.service.reconcile import Reconciler
+from app.service.reconcile import PassReport, Reconciler
 from app.settings import PoolSettings, Settings
 
 QUICK = 0.3
@@ -31,9 +33,22 @@ def connections(settings: Settings, agent: str = AGENT) -> Mapping[PoolName, Con
     keys = None
     if settings.aws_access_key is not None and settings.aws_secret_key is not None:
         keys = StaticKeys(settings.aws_access_key, settings.aws_secret_key.get_secret_value())
-    regions = Counter(pool.region for pool in settings.pools.values())
+    regions = _regions(settings)
     accounts = {name: Account(region=name, keys=keys, pools=count) for name, count in regions.items()}
     return {name: Connection(accounts[pool.region], agent=agent) for name, pool in settings.pools.items()}
+
+
+def intervals(settings: Settings) -> Mapping[PoolName, timedelta]:
+    """Tell how long each pool at rest waits for its next pass: longer where many share what AWS is asked."""
+    regions = _regions(settings)
+    return {
+        name: timedelta(seconds=max(settings.poll_interval, regions[pool.region] / AT_REST))
+        for name, pool in settings.pools.items()
+    }
+
+
+def _regions(settings: Settings) -> Mapping[str, int]:
+    return Counter(pool.region for pool in settings.pools.values())
 
 
 def new_jobs(
@@ -64,7 +79,11 @@ def new_jobs(
             mandate=mandate,
             clock=clock,
         )
-        return Jobs(tick=reconciler.tick, probe=readiness.round, examine=examination.make)
+
+        def tick(urgent: bool) -> PassReport:
+            return reconciler.tick(urgent=urgent)
+
+        return Jobs(tick=tick, probe=readiness.round, examine=examination.make)
 
     return jobs
 

@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from threading import Event
 
 from app.aws.connection import AGENT
@@ -58,9 +57,8 @@ class Services:
     def warnings(self) -> tuple[str, ...]:
         """Tell what the database shows to be wrong with the settings: sentences for the log at start."""
         try:
-            return tuple(
-                one.detail for one in unknown_pools(SqlCensus(self.transactions).count(), self.pools)
-            )
+            unknown = unknown_pools(SqlCensus(self.transactions).count(), self.pools)
+            return *(one.detail for one in unknown), *guarding.guard_warnings(self.gate)
         except RegistryUnavailable:  # that is told wherever it is needed
             return ()
 
@@ -86,7 +84,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     belong_to(transactions, owners, patient=patient)
     registry, controls, leases = SqlRegistry(transactions), SqlControls(transactions), SqlLeases(transactions)
     bell = bell_of(engine, News(transactions, settings.pools).look, settings.pools, time.monotonic)
-    interval = timedelta(seconds=settings.poll_interval)
+    intervals = pools.intervals(settings)
     to_aws = pools.connections(settings, f"{AGENT}/{replica}")
     poller = Poller(
         {
@@ -95,12 +93,14 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
         },
         leadership=Leadership(leases, replica=replica, monotonic=time.monotonic),
         bell=bell,
-        interval=interval,
+        intervals=intervals,
         monotonic=time.monotonic,
         chance=random.random,
     )
     # Requests that wait hold a thread each: half of them stay free for all others.
-    waiting_room = WaitingRoom(places=settings.threads // 2, monotonic=time.monotonic, sleep=Event().wait)
+    waiting_room = WaitingRoom(
+        places=settings.threads // 2, pools=settings.pools, monotonic=time.monotonic, sleep=Event.wait
+    )
     return Services(
         allocator=Allocator(
             quick_probers={name: pools.quick_prober(pool) for name, pool in settings.pools.items()},
@@ -112,7 +112,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
         waiting_room=waiting_room,
         status_reader=StatusReader(
             pools=settings.pools,
-            poll_interval=interval,
+            poll_interval=max(intervals.values()),
             registry=registry,
             census=SqlCensus(transactions),
             controls=controls,

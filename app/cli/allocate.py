@@ -129,5 +129,6 @@ class _Waiting:
                 return
             else:
                 counts = f"{found.instances.idle} idle, {found.instances.booting} booting"
+                held = f", {found.instances.held} held" if found.instances.held else ""
                 limit = f", limited by {found.limited_by}" if found.limited_by else ""
-                self._why = f": {counts}{limit}"
+                self._why = f": {counts}{held}{limit}"

@@ -41,7 +41,8 @@ class Overview:
         if len(self.instances) < _SOME:
             return len(self.instances)
         return sum(
-            pool.total_machines + pool.booting_machines + pool.terminating_machines for pool in self.pools
+            pool.total_machines + pool.booting_machines + pool.terminating_machines + pool.held_machines
+            for pool in self.pools
         )
 
     def heading(self, screen: Console) -> list[Text]:

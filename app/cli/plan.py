@@ -9,6 +9,7 @@ from app.cli import output
 from app.cli.actions import Line, line
 from app.cli.sizing import in_words
 from app.cli.wiring import Inspect, Load
+from app.domain.counting import counted
 from app.domain.model import DEFAULT_POOL, InstanceState, pool_name
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Examples:
   ec2-orchestrator plan --pool gpu
   ec2-orchestrator plan --json | jq .sizing
 """
-_INSTANCES = {name: name for name in ("found", "idle", "used", "booting", "terminating", "waiting")}
+_INSTANCES = {name: name for name in ("found", "idle", "used", "booting", "terminating", "held", "waiting")}
 _GROUP = {"desired": "desired", "minSize": "min", "maxSize": "max", "buffer": "buffer"}
 
 
@@ -100,14 +101,15 @@ def _show(config: "PoolSettings", preview: "Preview") -> None:
 
 
 def _figures(preview: "Preview") -> dict[str, int | None]:
-    states = [instance.state for instance in preview.known.values()]
+    count = counted(preview.known.values())
     group = preview.seen.group
     return {
         "found": sum(look.member for look in preview.seen.instances.values()),
-        "idle": states.count(InstanceState.IDLE),
-        "used": states.count(InstanceState.ALLOCATED),
-        "booting": states.count(InstanceState.BOOTING),
-        "terminating": states.count(InstanceState.TERMINATING),
+        "idle": count.of(InstanceState.IDLE),
+        "used": count.of(InstanceState.ALLOCATED),
+        "booting": count.of(InstanceState.BOOTING),
+        "terminating": count.of(InstanceState.TERMINATING),
+        "held": count.held,
         "waiting": preview.todo.sizing.waiting,
         "desired": group.desired,
         "minSize": group.min_size,

@@ -41,6 +41,7 @@ _COLUMNS = (
     Column("BUFFER", right=True),
     Column("ALLOCATED", rank=1, right=True),
     Column("BOOTING", rank=2, right=True),
+    Column("HELD", rank=2, right=True),
     Column("STATE", text=True),
 )
 
@@ -64,6 +65,7 @@ def pools(surroundings: Surroundings, *, client: "Client", as_json: bool) -> Non
             pool.buffer,
             pool.instances.allocated,
             pool.instances.booting,
+            pool.instances.held,
             _state(pool),
         )
         for pool in found

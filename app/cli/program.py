@@ -162,10 +162,12 @@ def _inspect(settings: "Settings") -> "Inspection":
     return bootstrap.inspect(settings)
 
 
-def _open_desk(settings: "Settings", *, changes: bool) -> "AbstractContextManager[OpenDesk]":
+def _open_desk(
+    settings: "Settings", *, changes: bool, makes: bool = False
+) -> "AbstractContextManager[OpenDesk]":
     from app import bootstrap  # noqa: PLC0415 - as above
 
-    return bootstrap.token_desk(settings, changes=changes)
+    return bootstrap.token_desk(settings, changes=changes, makes=makes)
 
 
 def _tell_version(context: click.Context, _: click.Parameter, value: bool) -> None:

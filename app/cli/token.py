@@ -1,5 +1,6 @@
 """`ec2-orchestrator token create`, `list` and `revoke`."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,8 @@ from rich.text import Text
 from app.cli import output, tables, times
 from app.cli.tables import Column, Table
 from app.cli.wiring import Desk, Load, Surroundings
-from app.domain.access import Role, Token, token_name
-from app.domain.errors import InvalidTokenName
+from app.domain.access import Role, Token, token_name, token_name_or_id
+from app.domain.errors import InvalidTokenName, TokenNotFound
 
 if TYPE_CHECKING:
     from app.bootstrap import OpenDesk
@@ -65,9 +66,12 @@ _SETTLED = "5 seconds"
 class _Name(click.ParamType[str]):
     name = "name"
 
+    def __init__(self, read: Callable[[str], str]) -> None:
+        self._read = read
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return token_name(str(value))
+            return self._read(str(value))
         except InvalidTokenName as error:
             self.fail(error.detail, param, ctx)
 
@@ -93,7 +97,7 @@ def token_commands(load: Load, open_desk: Desk) -> click.Group:
 
 def _create(load: Load, open_desk: Desk) -> click.Command:
     @click.command("create", short_help="Make a token, and print it this once.", epilog=_CREATE_EPILOG)
-    @click.argument("name", type=_Name())
+    @click.argument("name", type=_Name(token_name))
     @click.option(
         "--role", type=click.Choice([role.value for role in Role]), required=True, help="What it may do."
     )
@@ -116,7 +120,7 @@ def _create(load: Load, open_desk: Desk) -> click.Command:
         """
         with output.refusals():
             settings = load()
-            with open_desk(settings, changes=True) as opened:
+            with open_desk(settings, changes=True, makes=True) as opened:
                 made, secret = opened.desk.create(name, Role(role), ttl=expires, actor=_actor(surroundings))
                 first = len(_standing(opened)) == 1
         if as_json:
@@ -166,14 +170,14 @@ def _list(load: Load, open_desk: Desk) -> click.Command:
             )
             for one in found
         ]
-        tables.show_or_say(Table(_COLUMNS, rows, now), "There is no token.")
+        tables.show_or_say(Table(_COLUMNS, rows, now), f"There is no token in {opened.database}.")
 
     return listed
 
 
 def _revoke(load: Load, open_desk: Desk) -> click.Command:
     @click.command("revoke", short_help="Take a token back.", epilog=_REVOKE_EPILOG)
-    @click.argument("name", type=_Name())
+    @click.argument("name", type=_Name(token_name_or_id))
     @output.json_option
     @click.pass_obj
     def revoke(surroundings: Surroundings, *, name: str, as_json: bool) -> None:
@@ -184,7 +188,10 @@ def _revoke(load: Load, open_desk: Desk) -> click.Command:
         with output.refusals():
             settings = load()
             with open_desk(settings, changes=True) as opened:
-                revoked = opened.desk.revoke(name, actor=_actor(surroundings))
+                try:
+                    revoked = opened.desk.revoke(name, actor=_actor(surroundings))
+                except TokenNotFound:
+                    raise TokenNotFound(f"No token '{name}' is in force in {opened.database}.") from None
                 left = _standing(opened)
         if as_json:
             output.write_json(_wire(revoked, surroundings.now()))

@@ -23,8 +23,10 @@ Inspect = Callable[["Settings"], "Inspection"]
 class Desk(Protocol):
     """Opens the database to read or to change tokens."""
 
-    def __call__(self, settings: "Settings", *, changes: bool) -> AbstractContextManager["OpenDesk"]:
-        """Raise RegistryUnusable where that is not possible."""
+    def __call__(
+        self, settings: "Settings", *, changes: bool, makes: bool = False
+    ) -> AbstractContextManager["OpenDesk"]:
+        """Raise RegistryUnusable where that is not possible, or where there is none and this `makes` none."""
         ...
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from app.domain.errors import InvalidTokenName
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
 
 
 class Role(StrEnum):
@@ -64,7 +65,16 @@ class Identity:
 
 
 def token_name(text: str) -> str:
-    """Read a token's name, or raise InvalidTokenName."""
+    """Read the name of a new token, or raise InvalidTokenName."""
+    if _ID.fullmatch(text):  # or it could be revoked in place of the token that has this id
+        raise InvalidTokenName(
+            f"{text!r} is no name for a token: 8 of the digits 0-9 and a-f are an id. Take another name."
+        )
+    return token_name_or_id(text)
+
+
+def token_name_or_id(text: str) -> str:
+    """Read what a token is called by, or raise InvalidTokenName."""
     if not _NAME.fullmatch(text):
         raise InvalidTokenName(
             f"{text!r} is no name for a token: 1 to 63 letters, digits, '_', '.' or '-', the first a letter "

@@ -71,11 +71,25 @@ class InvalidInput(OrchestratorError):
 
     code = "invalid-input"
 
+    most_faults: ClassVar[int] = 20
+    most_in_detail: ClassVar[int] = 3
+    longest_name: ClassVar[int] = 100
+
     def __init__(self, message: str = "", *, faults: Sequence[tuple[str, str]] = ()) -> None:
-        each = (f"{where}: {what}" if where else what for where, what in faults)
-        super().__init__(message or "; ".join(each))
-        self.faults = faults
-        """Each place that is off, and what is wrong with it; none where the message says it all."""
+        told = [(_cut(where, self.longest_name), what) for where, what in faults[: self.most_faults]]
+        each = [f"{where}: {what}" if where else what for where, what in told[: self.most_in_detail]]
+        super().__init__(message or "; ".join([*each, *_and_more(len(faults) - len(each))]))
+        self.faults = [*told, *(("", more) for more in _and_more(len(faults) - len(told)))]
+        """Each place that is off, and what is wrong with it; none where the message says it all. Whoever
+        sends thousands of faults is told of the first, and how many there are."""
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _and_more(count: int) -> Sequence[str]:
+    return [f"and {count} more"] if count else []
 
 
 class InvalidProjectId(InvalidInput):
@@ -261,6 +275,11 @@ class BudgetSpent(Throttled):
     """Our own budget of AWS calls is used up for a moment."""
 
     code = "aws-budget"
+
+    def __init__(self, message: str = "", *, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
+        """Seconds after which it is worth another pass."""
 
 
 class CloudUnavailable(CloudError):

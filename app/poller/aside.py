@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor, run_job
@@ -13,7 +14,7 @@ class Aside(BaseExecutor):  # type: ignore[misc]  # APScheduler has no types
 
     APScheduler's shutdown waits for its pools, and so does the end of the process for Python's. This is for
     jobs that may hang on the network, can be cut off at any line without harm, and run one at a time
-    (max_instances=1). A shutdown gives each that still runs `grace` seconds to finish.
+    (max_instances=1). A shutdown gives all that still run `grace` seconds to finish.
     """
 
     def __init__(self, grace: float) -> None:
@@ -24,8 +25,9 @@ class Aside(BaseExecutor):  # type: ignore[misc]  # APScheduler has no types
     def shutdown(self, wait: bool = True) -> None:
         """Wait for what is nearly done, and leave the rest behind."""
         if wait:
+            end = monotonic() + self._grace
             for thread in self._threads.values():
-                thread.join(self._grace)
+                thread.join(max(0.0, end - monotonic()))
 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
         thread = Thread(target=self._run, args=(job, run_times), name=job.id, daemon=True)

@@ -49,6 +49,8 @@ class Pace:
         self._started_at = self._due_at - GAP
         self._throttled = 0
         self._failing_since: float | None = None
+        self._wished = False
+        self._urgent = False
 
     def begin(self) -> None:
         """Begin a term: with a pass at once, and no memory of what was slow or failed in another."""
@@ -60,6 +62,7 @@ class Pace:
     def want(self) -> None:
         """Have a pass run as soon as may be."""
         with self._lock:
+            self._wished = True
             self._due_at = min(self._due_at, self._started_at + GAP)
 
     def is_due(self) -> bool:
@@ -69,9 +72,15 @@ class Pace:
             if now < max(self._due_at, self._not_before):
                 return False
             self._started_at, self._due_at = now, now + self._interval
+            self._urgent, self._wished = self._wished, False
             if self._failing_since is None:
                 self._failing_since = now  # until it has succeeded
         return True
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the pass that began last was wished for."""
+        return self._urgent
 
     def retry(self) -> None:
         """Make up soon for a pass that failed: what it was asked for will not be asked again."""
@@ -84,7 +93,12 @@ class Pace:
             self._slow_down(report)
             if not report.failed or report.throttled:  # AWS throttles the account: nobody would fare better
                 self._failing_since = None
-            if report.changed:
+            if report.put_off is not None:
+                # Not sooner, but for a new wish: a look would use up what it waits for.
+                due_at = max(self._monotonic() + report.put_off, self._started_at + GAP)
+                self._due_at = min(self._due_at, due_at)
+                self._wished |= self._urgent
+            elif report.changed:
                 self._due_at = min(self._due_at, self._started_at + GAP)
             elif report.unsettled:
                 self._due_at = min(self._due_at, self._monotonic() + SETTLING)

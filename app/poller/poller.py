@@ -50,11 +50,11 @@ class Poller:
         *,
         leadership: Leadership,
         bell: Bell,
-        interval: timedelta,
+        intervals: Mapping[PoolName, timedelta],
         monotonic: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
-        """Take for each pool what makes its jobs of one term.
+        """Take for each pool what makes its jobs of one term, and the time between its passes at rest.
 
         `monotonic` returns seconds that never jump, `chance` a random number from 0 up to 1.
         """
@@ -63,7 +63,9 @@ class Poller:
         self._monotonic = monotonic
         self._hearing = Lock()
         self._heard_at = monotonic() - BEAT
-        self._rounds = {pool: self._new_rounds(pool, new, interval, chance) for pool, new in pools.items()}
+        self._rounds = {
+            pool: self._new_rounds(pool, new, intervals[pool], chance) for pool, new in pools.items()
+        }
         self._scheduler: BackgroundScheduler | None = None
 
     def _new_rounds(

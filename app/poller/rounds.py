@@ -20,8 +20,8 @@ log = structlog.get_logger()
 class Jobs:
     """What a leader does for one pool in one term."""
 
-    tick: Callable[[], PassReport]
-    """A pass. May raise RegistryUnavailable or NotLeading."""
+    tick: Callable[[bool], PassReport]
+    """A pass; told whether it is urgent, because somebody wished for it. May raise RegistryUnavailable or NotLeading."""
     probe: Callable[[], bool]
     """Ask the instances; true where a pass may find news then."""
     examine: Callable[[], bool]
@@ -86,7 +86,7 @@ class Rounds:
             if not self.pace.is_due():
                 return
             begun = True
-            report = jobs.tick()
+            report = jobs.tick(self.pace.urgent)
         except RegistryUnavailable as error:
             if begun or self.pace.is_due():  # not both: what was asked for during this pass is still to come
                 log.error("pass.failed", pool=self.pool, code=error.code, detail=error.detail)  # noqa: TRY400 - no bug of ours

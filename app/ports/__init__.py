@@ -4,7 +4,7 @@ The contract tests in tests/contract/ hold each implementation, and each fake, t
 """
 
 from app.ports.catalogue import Catalogue, Page
-from app.ports.census import Census, Count
+from app.ports.census import Census
 from app.ports.clock import Clock
 from app.ports.cloud import Cloud, Preflight, TerminateOutcome
 from app.ports.controls import ControlPanel
@@ -21,7 +21,6 @@ __all__ = [
     "Clock",
     "Cloud",
     "ControlPanel",
-    "Count",
     "Lease",
     "Leases",
     "Mandate",

@@ -1,20 +1,10 @@
 """How many instances there are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.domain.model import InstanceState, PoolName
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """The instances of one pool."""
-
-    states: Mapping[InstanceState, int] = field(default_factory=dict)
-    """How many are in each state but terminated; states in which none is may be left out."""
-    held: int = 0
-    """How many of them are on hold, whatever their state."""
+from app.domain.counting import Count
+from app.domain.model import PoolName
 
 
 class Census(Protocol):

@@ -27,14 +27,14 @@ class Cloud(Protocol):
     the timeouts of the gateway; none of them raises anything else.
     """
 
-    def observe(self, account_for: Collection[InstanceId]) -> Observation:
+    def observe(self, account_for: Collection[InstanceId], *, urgent: bool = False) -> Observation:
         """Look at the group once: its figures and every member.
 
         Instances in `account_for` that are not members are looked up in EC2 by id, so that the observation
         tells `terminated` from `not listed anywhere`; `complete` says whether all of this could be read.
         Strays, which EC2 has as the group's own and the group does not list, appear too: not as members, and
-        no longer once they are terminated. Members of other groups never appear. Raises GroupMissing where
-        there is no such group.
+        no longer once they are terminated. Members of other groups never appear. An `urgent` look is taken
+        where our own budget would make others wait. Raises GroupMissing where there is no such group.
         """
         ...
 

@@ -55,6 +55,12 @@ def open_any(url: str) -> Iterator[Engine]:
         yield engine
 
 
+def is_there(url: str) -> bool:
+    """Whether there is a database, with tables in it. Raises RegistryUnusable where that cannot be told."""
+    with _look(url) as (engine, _):
+        return engine is not None
+
+
 def examine_database(url: str, owners: Mapping[PoolName, Owner]) -> list[Finding]:
     """Tell whether the service can start with this database and keep its promises. Never raises.
 

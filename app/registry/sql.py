@@ -89,7 +89,7 @@ class SqlRegistry:
             return Claimed(held, created=False)
         if taken is None:
             raise PoolExhausted(
-                f"No idle instance in pool '{pool}'. More are on the way: ask again soon.",
+                f"No idle instance in pool '{pool}' right now. Ask again soon.",
                 retry_after=RETRY_AFTER,
             )
         return Claimed(taken, created=True)

@@ -38,8 +38,8 @@ def written(token_id: str, secret: str) -> str:
 class Gate:
     """Tells who may enter: by the admin token of the settings, or by a token of the table.
 
-    `always_open`: something else guards the service. `open_while_unused`: it is open as long as there is no
-    token at all, to this machine alone.
+    `always_open`: something else guards the service, or with `local` it is open to this machine alone.
+    `open_while_unused`: it is open as long as there is no token at all, to this machine alone.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Gate:
         clock: Clock,
         admin_token: str | None = None,
         always_open: bool = False,
+        local: bool = False,
         open_while_unused: bool = False,
     ) -> None:
         self._standing = standing
@@ -59,6 +60,7 @@ class Gate:
         self._clock = clock
         self._admin = None if admin_token is None else digest_of(admin_token)
         self._always_open = always_open
+        self._local = local
         self._open_while_unused = open_while_unused and not always_open and admin_token is None
 
     @property
@@ -69,12 +71,20 @@ class Gate:
     @property
     def local(self) -> bool:
         """Whether the service, where it is open, is so to this machine alone."""
-        return self._open_while_unused
+        return self._local or self._open_while_unused
 
     @property
     def barred(self) -> bool:
         """Whether there is no token that anybody could enter with; may raise RegistryUnavailable."""
         return not self.open and self._admin is None and not self._standing.tokens()
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether nobody can enter because all tokens have expired; may raise RegistryUnavailable."""
+        if self.open or self._admin is not None:
+            return False
+        tokens, now = self._standing.tokens().values(), self._clock.now()
+        return bool(tokens) and all(token.expired(now) for token in tokens)
 
     def admit(self, authorization: str | None, address: str) -> Identity:
         """Tell who sends this Authorization header.
@@ -106,7 +116,13 @@ class Gate:
                 retry_after=wait,
             )
         reason = "malformed" if found is None else "unknown" if token is None else "expired"
-        log.warning("access.refused", address=address, reason=reason, token=token and token.name)
+        log.warning(
+            "access.refused",
+            address=address,
+            reason=reason,
+            token=token and token.name,
+            token_id=_id_in(given),
+        )
         raise Unauthenticated(_what_is_wrong(reason, token), token_sent=True)
 
     def close(self) -> None:
@@ -126,6 +142,12 @@ class Gate:
         token = self._standing.tokens().get(parts[1])
         kept = _NO_TOKEN if token is None else token.digest
         return token if hmac.compare_digest(digest_of(parts[2]), kept) else None
+
+
+def _id_in(given: str) -> str | None:
+    """Return the public part of what looks like a token: it tells which one was revoked, or is mistyped."""
+    parts = _TOKEN.fullmatch(given)
+    return None if parts is None else parts[1]
 
 
 def _what_is_wrong(reason: str, token: Token | None) -> str:

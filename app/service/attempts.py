@@ -1,59 +1,84 @@
 """How often an address may try a token that is not valid."""
 
 import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+ALLOWED = 10
+"""Failed attempts of an address at once; and so many again when WINDOW is over."""
+WINDOW = 60.0
+"""Seconds, from the first of them on."""
+MOST = 10_000
+"""Addresses that are told apart: some megabytes at most."""
 
-from app.ports import Clock
-
-RATE = RateLimitItemPerMinute(10)
 _PREFIX = 64
 """Bits of an IPv6 address that name a network: whoever has one, has all of its addresses."""
+_LONGEST = 64
+"""Characters that are kept of what is no address."""
+_OTHERS = "others"
 
 
 class Attempts:
-    """Counts failed attempts by address, in this process: some at once, and then so many a minute.
+    """Counts failed attempts by address, in this process.
 
-    Memory is given back as soon as an address may try again.
+    What is over is forgotten as soon as anybody is asked about or fails again, and never are more than `most`
+    addresses told apart: while there are as many, all new ones count as one. `monotonic` returns seconds that
+    never jump.
     """
 
-    def __init__(self, *, clock: Clock, rate: RateLimitItem = RATE) -> None:
-        self._clock = clock
-        self._rate = rate
-        self._making = Lock()
-        self._made: FixedWindowRateLimiter | None = None
+    def __init__(self, *, monotonic: Callable[[], float], most: int = MOST) -> None:
+        self._monotonic = monotonic
+        self._most = most
+        self._changing = Lock()
+        self._counted: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        """Since when, and how often. All last equally long, so the first is always the first to be over."""
+
+    def __len__(self) -> int:
+        """Return how much is kept, in addresses."""
+        return len(self._counted)
 
     def spent(self, address: str) -> bool:
         """Whether the address has no attempt left for the moment."""
-        return self._made is not None and not self._made.test(self._rate, _key(address))
+        with self._changing:
+            now = self._forget()
+            _, count = self._counted.get(self._counted_as(address), (now, 0))
+            return count >= ALLOWED
 
     def failed(self, address: str) -> timedelta | None:
         """Count a failed attempt; where it is one too many, return how long to wait."""
-        limiter, key = self._limiter(), _key(address)
-        if limiter.hit(self._rate, key):
-            return None
-        left = limiter.get_window_stats(self._rate, key).reset_time - self._clock.now().timestamp()
-        return timedelta(seconds=min(max(left, 1.0), self._rate.get_expiry()))
+        with self._changing:
+            now = self._forget()
+            key = self._counted_as(address)
+            since, count = self._counted.get(key, (now, 0))
+            if count < ALLOWED:
+                self._counted[key] = since, count + 1
+                return None
+            return timedelta(seconds=max(since + WINDOW - now, 1.0))
 
-    def _limiter(self) -> FixedWindowRateLimiter:
-        """Make it at the first failure: it starts a thread, which a fork would not carry over."""
-        with self._making:
-            if self._made is None:
-                self._made = FixedWindowRateLimiter(MemoryStorage())
-            return self._made
+    def _forget(self) -> float:
+        """Give up what is over; return the time."""
+        now = self._monotonic()
+        while self._counted:
+            since, _ = next(iter(self._counted.values()))
+            if now - since < WINDOW:
+                break
+            self._counted.popitem(last=False)
+        return now
+
+    def _counted_as(self, address: str) -> str:
+        key = _key(address)
+        return key if key in self._counted or len(self._counted) < self._most else _OTHERS
 
 
 def _key(address: str) -> str:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        return address[:_LONGEST]
     if isinstance(found, ipaddress.IPv4Address):
         return address
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, _PREFIX), strict=False))
+    return str(ipaddress.ip_network((int(found), _PREFIX), strict=False))

@@ -1,6 +1,6 @@
 """Carries out a plan: dull on purpose. One action that fails is told and counted, the rest still run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -84,10 +84,23 @@ class Outcome:
             for action, error in self.failures.items()
         )
 
+    @property
+    def spent(self) -> Sequence[tuple[Action, BudgetSpent]]:
+        """What our own budget of calls did not allow."""
+        return [(one, error) for one, error in self.failures.items() if isinstance(error, BudgetSpent)]
+
+    @property
+    def put_off_for(self) -> float | None:
+        """Seconds until some of that may be done; None where there is none but tags, which can wait."""
+        return min(
+            (spent.wait for action, spent in self.spent if not isinstance(action, TagAllocation)),
+            default=None,
+        )
+
     def limited_by(self, todo: Plan) -> Limit | None:
-        """Say what keeps the buffer from being met."""
+        """Say what keeps the buffer from being met; our own budget is about to have room again."""
         for action, error in self.failures.items():
-            if isinstance(action, RaiseDesired):
+            if isinstance(action, RaiseDesired) and not isinstance(error, BudgetSpent):
                 return _LIMITS.get(type(error), Limit.AWS_ERRORS)
         return todo.sizing.limited_by
 
@@ -156,7 +169,8 @@ class Executor:
         feature = _FEATURES.get(type(action))
         if feature is not None and isinstance(error, Denied):
             self._permits.deny(feature, error)
-        log.warning("action.failed", action=type(action).__name__, code=error.code, detail=error.detail)
+        if not isinstance(error, BudgetSpent):  # the pass tells that
+            log.warning("action.failed", action=type(action).__name__, code=error.code, detail=error.detail)
 
     def _rests(self, kind: type[Action], instance: InstanceId) -> bool:
         until = self._resting.get((kind, instance))

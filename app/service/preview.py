@@ -30,16 +30,18 @@ def preview(
     cloud: Cloud,
     clock: Clock,
     launch_failure: Callable[[Observation], LaunchFailure | None] = lambda _: None,
+    urgent: bool = False,
 ) -> Preview:
     """Look at registry and AWS, and decide what a pass must do; `launch_failure` explains missing members.
 
+    An `urgent` look is taken where our own budget of calls would make others wait.
     Raises CloudError where AWS cannot be seen, or shows another group than before, and RegistryUnavailable.
     """
     policy = controls.controls(policy.pool).over(policy)
     # The registry before AWS: what is missing from the later look is really gone.
     known = registry.instances(policy.pool)
     waiting = registry.waiting(policy.pool, now=clock.now())
-    seen = cloud.observe(known.keys())
+    seen = cloud.observe(known.keys(), urgent=urgent)
     before = registry.view(policy.pool).group.arn
     if None not in {before, seen.group.arn} and before != seen.group.arn:
         raise GroupChanged(

@@ -7,7 +7,8 @@ import structlog
 
 from app.domain.actions import RaiseDesired
 from app.domain.boots import boots
-from app.domain.errors import CloudError, NotLeading, Paused
+from app.domain.counting import counted
+from app.domain.errors import BudgetSpent, CloudError, NotLeading, Paused
 from app.domain.events import EventKind
 from app.domain.model import (
     InstanceId,
@@ -35,6 +36,10 @@ log = structlog.get_logger()
 
 MOVING = frozenset({InstanceState.BOOTING, InstanceState.TERMINATING})
 
+_QUIET = (Paused, BudgetSpent)
+"""No warnings: that it was paused meanwhile is told wherever the pool is shown, and that our own budget is
+used up is over in a moment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassReport:
@@ -48,6 +53,9 @@ class PassReport:
     """AWS could not be looked at: what this pass was asked for is still to do."""
     throttled: bool = False
     """AWS wants fewer calls: slow down."""
+    put_off: float | None = None
+    """Seconds until our own budget of calls has room for what this pass had to leave; None where it left
+    nothing, or what can wait for any other pass."""
 
 
 class Reconciler:
@@ -86,10 +94,12 @@ class Reconciler:
         )
         self._shortage = Shortage(cloud, self._permits, clock)
         self._strays = StrayWatch(policy.absence_grace)
+        self._short = False
 
-    def tick(self) -> PassReport:
+    def tick(self, *, urgent: bool = False) -> PassReport:
         """Run one pass. A failing action does not stop the others; a failing look stops the pass.
 
+        One that somebody wished for is `urgent`: what it needs to raise desired capacity, it may borrow.
         Raises NotLeading, or RegistryUnavailable, where it could not be finished.
         """
         try:
@@ -100,7 +110,11 @@ class Reconciler:
                 cloud=self._cloud,
                 clock=self._clock,
                 launch_failure=self._shortage.failure,
+                urgent=urgent,
             )
+        except BudgetSpent as spent:  # the last look is as good as it was
+            self._tell_once(spent)
+            return PassReport(put_off=spent.wait)
         except CloudError as error:
             self._readiness.see_nothing()
             return self._failed(error)
@@ -118,11 +132,13 @@ class Reconciler:
         self._still_leading()
         self._record(now.seen, now.todo, outcome, bare)
         self._tell(now, outcome, after)
+        self._tell_once(next((spent for _, spent in outcome.spent), None))
         learnt = self._shortage.ask()  # a call that nothing waits for
         return PassReport(
             changed=outcome.changed or learnt,
             unsettled=self._unsettled(now.seen, after),
             throttled=now.seen.throttled or outcome.throttled,
+            put_off=outcome.put_off_for,
         )
 
     def _still_leading(self) -> None:
@@ -156,8 +172,7 @@ class Reconciler:
             *self._strays.notices,
             *self._permits.notices,
             *self._examination.notices(besides=todo.notices),
-            # That it was paused meanwhile is told wherever the pool is shown.
-            *(_notice(error) for error in outcome.failures.values() if not isinstance(error, Paused)),
+            *(_notice(error) for error in outcome.failures.values() if not isinstance(error, _QUIET)),
         )
         self._registry.record_view(
             PoolView(
@@ -177,6 +192,12 @@ class Reconciler:
         self._keep(last, (_notice(error), *standing))
         log.warning("pass.failed", pool=self._policy.pool, code=error.code, detail=error.detail)
         return PassReport(failed=True, throttled=throttles(error))
+
+    def _tell_once(self, spent: BudgetSpent | None) -> None:
+        """Log that our own budget of calls put something off, the first time in a row."""
+        if spent is not None and not self._short:
+            log.info("pass.put_off", pool=self._policy.pool, detail=spent.detail)
+        self._short = spent is not None
 
     def _refused(self, todo: Plan) -> PassReport:
         """Keep the last view, as if AWS could not have been looked at: this look may be of another group."""
@@ -203,19 +224,18 @@ class Reconciler:
         )
 
     def _tell(self, now: Preview, outcome: Outcome, after: Known) -> None:
-        def count(state: InstanceState) -> int:
-            return sum(instance.state is state for instance in after.values())
-
+        count = counted(after.values())
         sizing, limited_by = now.todo.sizing, outcome.limited_by(now.todo)
         raised = any(isinstance(one, RaiseDesired) for one in outcome.done)
         log.info(
             "pass.finished",
             pool=self._policy.pool,
             found=sum(look.member for look in now.seen.instances.values()),
-            idle=count(InstanceState.IDLE),
-            used=count(InstanceState.ALLOCATED),
-            booting=count(InstanceState.BOOTING),
-            terminating=count(InstanceState.TERMINATING),
+            idle=count.of(InstanceState.IDLE),
+            used=count.of(InstanceState.ALLOCATED),
+            booting=count.of(InstanceState.BOOTING),
+            terminating=count.of(InstanceState.TERMINATING),
+            held=count.held,
             waiting=now.waiting,
             desired=sizing.current,
             scaling=f"{sizing.current} -> {sizing.target}" if raised else None,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from app.domain.errors import CloudError, Denied
+from app.domain.errors import BudgetSpent, CloudError, Denied
 from app.domain.model import Lifecycle, Limit, Observation
 from app.domain.setbacks import LaunchFailure
 from app.ports import Clock, Cloud
@@ -65,6 +65,9 @@ class Shortage:
         except Denied as error:
             self._permits.deny(Feature.ACTIVITIES, error)
             return True
+        except BudgetSpent:
+            self._asked_at = None  # the next pass asks
+            return False
         except CloudError as error:
             log.warning("activities.unread", code=error.code, detail=error.detail)
             return False

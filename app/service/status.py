@@ -1,14 +1,15 @@
 """What an operator asks first: how many are idle, who holds what, and what is in the way."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from app.domain.controls import Controls
+from app.domain.counting import Count, counted
 from app.domain.errors import PoolNotFound, RegistryUnavailable
 from app.domain.model import DEFAULT_POOL, Instance, InstanceState, Limit, Notice, PoolName, PoolView
-from app.ports import Census, Clock, ControlPanel, Count, Lease, Leases, Registry
+from app.ports import Census, Clock, ControlPanel, Lease, Leases, Registry
 from app.settings import PoolSettings
 
 MISSED_PASSES = 6
@@ -37,9 +38,9 @@ class PoolStatus:
     view: PoolView
     """What the last passes learnt; `limited_by` and `notices` are those to be shown now."""
     counts: Mapping[InstanceState, int]
-    """How many instances are in each state; states in which none is may be left out."""
+    """How many instances are in each state, as a Count has it: without those in `held`."""
     held: int
-    """How many of them are on hold."""
+    """How many would be booting or idle, and are on hold."""
 
     @property
     def buffer(self) -> int:
@@ -47,7 +48,7 @@ class PoolStatus:
         return self.controls.over(self.config.policy).buffer
 
     def count(self, *states: InstanceState) -> int:
-        """Count the instances in these states."""
+        """Count the instances in these states, without those in `held`."""
         return sum(self.counts.get(state, 0) for state in states)
 
 
@@ -111,10 +112,8 @@ class StatusReader:
         """Tell the figures of every pool, and every instance of the pool `default` that is not terminated."""
         pools = self.pools()
         found = self._registry.instances(DEFAULT_POOL).values()
-        own = Count(Counter(one.state for one in found), sum(one.hold is not None for one in found))
-        default = replace(
-            pools[0], counts=own.states, held=own.held
-        )  # as those who count for themselves find
+        own = counted(found)  # once more: from what is listed beside it
+        default = replace(pools[0], counts=own.states, held=own.held)
         return Status(
             default=default,
             instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
@@ -126,13 +125,20 @@ class StatusReader:
         """Tell the figures of every pool, `default` first and the others by name."""
         census = self._census.count()
         order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
-        return [self._read(name, census) for name in order]
+        return [
+            self._shown(name, census, self._registry.view(name), self._controls.controls(name))
+            for name in order
+        ]
 
     def pool(self, name: PoolName) -> PoolStatus:
         """Tell the figures of one pool. Raises PoolNotFound."""
+        return self.beneath(name)(self._controls.controls(name))
+
+    def beneath(self, name: PoolName) -> Callable[[Controls], PoolStatus]:
+        """Read all of one pool but its controls, to show it under those given. Raises PoolNotFound."""
         if name not in self._pools:
             raise PoolNotFound(f"There is no pool '{name}'. There are: {', '.join(sorted(self._pools))}.")
-        return self._read(name, self._census.count())
+        return partial(self._shown, name, self._census.count(), self._registry.view(name))
 
     def health(self) -> Health:
         """Say for each thing that readiness needs whether it is so, and why not."""
@@ -150,10 +156,10 @@ class StatusReader:
             duty=duty,
         )
 
-    def _read(self, name: PoolName, census: Mapping[PoolName, Count]) -> PoolStatus:
+    def _shown(
+        self, name: PoolName, census: Mapping[PoolName, Count], view: PoolView, controls: Controls
+    ) -> PoolStatus:
         config, count = self._pools[name], census.get(name, Count())
-        controls = self._controls.controls(name)
-        view = self._registry.view(name)
         notices = list(view.notices)
         if not self._pass_check(view).passed:
             notices.insert(0, self._no_pass(view))
@@ -201,8 +207,8 @@ def unknown_pools(census: Mapping[PoolName, Count], known: Mapping[PoolName, Poo
         Notice(
             code="pool-unknown",
             detail=f"The settings name no pool '{name}' any more, and nobody looks after its instances "
-            f"({sum(count.states.values())}). To be rid of it, put it back with buffer = 0, end them, and take "
-            "it out again.",
+            f"({count.total}). To be rid of it, put it back with buffer = 0, end them, and "
+            "take it out again.",
         )
         for name, count in sorted(census.items())
         if name not in known

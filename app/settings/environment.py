@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What is allowed but should be known: sentences for the log at start."""
         found = []
-        if self.auth == "off" and (self.proxy_hops or not self.bind_is_loopback):
+        if self.auth == "off":
             found.append(
                 "ORCHESTRATOR_AUTH=off: whoever can reach this service can take and end any instance."
             )

@@ -18,8 +18,9 @@ from app.domain.controls import MOST_BUFFER
 from app.domain.errors import InvalidPoolName
 from app.domain.model import DEFAULT_POOL, Policy, PoolName, pool_name
 
-MOST_POOLS = 50
-"""Each has threads, and connections to the database, of its own."""
+MOST_POOLS = 20
+"""Each has threads, and connections to the database, of its own. And where all are in one region, each has a
+twentieth of what AWS is asked there: five calls at once, which is a look, a raise, and two looks after it."""
 
 AddressKind = Literal["public", "private"]
 ReadinessKind = Literal["http", "tcp", "off"]

@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from flask import Flask
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
 
 from app.ports import Catalogue
 from app.service.access import Gate
@@ -25,11 +26,12 @@ def create_app(
 ) -> Flask:
     """Build the WSGI application; see auth.guard for who may use it."""
     app = Flask(__name__, static_folder=None)
-    app.url_map.merge_slashes = False  # //x is no way to write /x: it would be answered with a redirect
+    app.url_map.merge_slashes = False  # /v1//x is no way to write /v1/x: it would be answered with a redirect
     app.url_map.converters["first_word"] = allocation.FirstWord
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order the contract has them
     app.config["MAX_CONTENT_LENGTH"] = reading.READ_AT_MOST
     access_log.log_each(app)
+    app.before_request(_refuse_slashes)
     problems.register(app)
     app.register_blueprint(health.blueprint(status_reader))
     app.register_blueprint(allocation.blueprint(allocator))
@@ -41,3 +43,9 @@ def create_app(
     app.register_blueprint(docs.blueprint(cache(lambda: document(app))))
     auth.guard(app, gate, proxy_hops=proxy_hops)  # last: it knows every route by now
     return app
+
+
+def _refuse_slashes() -> None:
+    """//x is no way to write /x either; werkzeug takes it for that, whatever merge_slashes says."""
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound

@@ -6,6 +6,8 @@ from time import perf_counter
 import structlog
 from flask import Flask, Response, request
 
+from app.web import auth
+
 log = structlog.get_logger()
 
 QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -15,7 +17,7 @@ _STARTED = "ec2_orchestrator.started"
 
 
 def log_each(app: Flask) -> None:
-    """Log every request as `request.finished`, with its status and how long it took."""
+    """Log every request as `request.finished`: who asked for what, the status, and how long it took."""
 
     @app.before_request
     def _start() -> None:
@@ -34,5 +36,7 @@ def log_each(app: Flask) -> None:
             path=request.path,
             status=response.status_code,
             ms=round(took * 1000, 2),
+            address=request.remote_addr,
+            actor=auth.known_actor(),
         )
         return response

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import MethodNotAllowed
+from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
 from app.api.seed import Destroyed, DestroyRequest, SeedAllocation
@@ -21,6 +21,8 @@ from app.web.operations import Reply, operation
 from app.web.queries import SeedQuery, WaitQuery
 
 TAG = "In short"
+TAKES = ("GET", "OPTIONS")
+"""The methods of GET /<projectId>."""
 
 
 class FirstWord(BaseConverter):
@@ -33,7 +35,7 @@ def blueprint(allocator: Allocator) -> Blueprint:
     """Serve GET /<projectId> and POST /destroy."""
     pages = Blueprint("allocation", __name__)
 
-    @pages.route("/<first_word:name>", methods=["GET", "HEAD", "OPTIONS"], provide_automatic_options=False)
+    @pages.route("/<first_word:name>", methods=TAKES, provide_automatic_options=False)
     @operation(
         "takeInstance",
         TAG,
@@ -55,11 +57,8 @@ def blueprint(allocator: Allocator) -> Blueprint:
         Unknown parameters are ignored here.
         """
         if request.method == "OPTIONS":
-            return Response(status=204, headers={"Allow": "GET, OPTIONS"})
-        project = project_id(name)
-        if request.method == "HEAD":
-            raise MethodNotAllowed(["GET", "OPTIONS"], "HEAD would have to take an instance: use GET.")
-        claimed = allocator.allocate(project, actor=auth.actor(), wait=timedelta(seconds=query.wait))
+            return Response(status=204, headers={"Allow": ", ".join(TAKES)})
+        claimed = allocator.allocate(project_id(name), actor=auth.actor(), wait=timedelta(seconds=query.wait))
         return rendering.answer(rendering.seed_allocation(claimed.allocation))
 
     @pages.post("/destroy")
@@ -82,4 +81,11 @@ def blueprint(allocator: Allocator) -> Blueprint:
         ending = allocator.destroy(instance_id(body.machine_id), actor=auth.actor())
         return rendering.answer(rendering.destroyed(ending))
 
+    pages.record_once(_without_head)
     return pages
+
+
+def _without_head(state: BlueprintSetupState) -> None:
+    """Take back HEAD, which werkzeug adds to every GET: it would have to take an instance."""
+    for rule in state.app.url_map.iter_rules("allocation.allocate"):
+        rule.methods = set(TAKES)

@@ -45,20 +45,25 @@ def guard(app: Flask, gate: Gate, *, proxy_hops: int = 0) -> None:
         if identity is ANONYMOUS:
             if gate.local:
                 _refuse_strangers(proxy_hops)
-            _refuse_other_sites()
+            _refuse_other_sites(needed)
+        request.environ[_IDENTITY] = identity
         if not identity.role.allows(needed):
             raise Forbidden(
                 f"This needs the role '{needed}', and {identity.actor} has '{identity.role}'. Use a token "
                 f"that has it: ec2-orchestrator token create NAME --role {needed}.",
                 needed=needed,
             )
-        request.environ[_IDENTITY] = identity
 
 
 def actor() -> str:
     """Say who makes the current request, for the audit trail."""
     identity: Identity = request.environ[_IDENTITY]
     return identity.actor
+
+
+def known_actor() -> str | None:
+    """Say who makes the current request; None where nobody asked, or where it was refused for that."""
+    return actor() if _IDENTITY in request.environ else None
 
 
 def _role(app: Flask, endpoint: str) -> Role | None:
@@ -82,21 +87,34 @@ def _refuse_strangers(proxy_hops: int) -> None:
     if not (_is_loopback(request.remote_addr or "") and _is_loopback(_host_name())):
         raise Forbidden(
             "Without a token this service answers its own machine only, at localhost. Make one there: "
-            "ec2-orchestrator token create NAME --role ROLE."
+            "ec2-orchestrator token create NAME --role ROLE. With ORCHESTRATOR_AUTH=off, where a proxy on "
+            "that machine guards the service: set ORCHESTRATOR_PROXY_HOPS."
         )
 
 
 def _told(header: str, proxy_hops: int) -> bool:
-    """Whether each proxy has added its word; with less, the address would be a proxy's own."""
-    return len(parse_list_header(request.headers.get(header, ""))) >= proxy_hops
+    """Whether the outermost proxy has told something; else the address or name would be a proxy's own."""
+    told = parse_list_header(request.headers.get(header, ""))
+    return len(told) >= proxy_hops and bool(told[-proxy_hops].strip())
 
 
-def _refuse_other_sites() -> None:
-    """Let a link be followed, and nothing else be done from a page of another site (Fetch Metadata, W3C)."""
+def _refuse_other_sites(needed: Role) -> None:
+    """Let links be followed, and pages of others do nothing else (Fetch Metadata, W3C).
+
+    Any page of the web can lead its reader here, without a click: such a link may look, and change nothing.
+    On the same site, which on this machine is any of its ports, are pages of the user's own: a link there may
+    take an instance.
+    """
     headers = request.headers
-    followed = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
-    if headers.get("Sec-Fetch-Site") == "cross-site" and not followed:
-        raise Forbidden("A page of another site may not use this service.")
+    site = headers.get("Sec-Fetch-Site")
+    if site not in {"cross-site", "same-site"}:
+        return
+    if headers.get("Sec-Fetch-Mode") != "navigate" or headers.get("Sec-Fetch-Dest") != "document":
+        raise Forbidden("Another page may not use this service: it may have links to it, and no more.")
+    if site == "cross-site" and not Role.VIEWER.allows(needed):
+        raise Forbidden(
+            "A link on another site may not change anything here. If you mean it, open the address yourself."
+        )
 
 
 def _host_name() -> str:

@@ -5,6 +5,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from app.domain.errors import InvalidQuery
 
+LOOKS = "^[A-Za-z0-9_-]+$"
+NOT_OURS = "It is not one that an answer of this list had as `next`"
+
 
 def written(of: str, key: object) -> str:
     """Write the cursor that leads to what follows `key` in the list `of`."""
@@ -21,5 +24,5 @@ def read(of: str, cursor: str | None) -> str | None:
     except (binascii.Error, ValueError):
         whose, key = "", ""
     if whose != of or not key or written(of, key) != cursor or not key.isprintable():
-        raise InvalidQuery(faults=[("cursor", "It is not one that an answer of this list had as `next`")])
+        raise InvalidQuery(faults=[("cursor", NOT_OURS)])
     return key

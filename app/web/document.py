@@ -128,13 +128,22 @@ def _told(path: str, one: Operation) -> dict[str, Any]:
     if one.body is not None:
         media: dict[str, Any] = {"schema": _reference(one.body)}
         if one.body_example is not None:
-            media["example"] = one.body_example.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            media["example"] = _as_written(one.body_example)
         told["requestBody"] = {"required": one.body_needed, "content": {JSON: media}}
     told["responses"] = {
         **{str(status): _reply(reply) for status, reply in one.replies.items()},
         **{str(status): _shared(status, codes) for status, codes in sorted(_problems(one).items())},
     }
     return told
+
+
+def _as_written(body: BaseModel) -> dict[str, Any]:
+    """Return what one would send: 30 and not 30.0, and nothing of what was not given."""
+    sent = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in sent.items()
+    }
 
 
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:

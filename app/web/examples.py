@@ -23,7 +23,6 @@ from app.api.v1 import (
     HoldRequest,
     Instance,
     InstancePage,
-    Notice,
     Pool,
     PoolPage,
     PoolPatch,
@@ -42,7 +41,7 @@ NEXT = "YWxsb2NhdGlvbnM6bXktcHJvamVjdA"
 ALLOCATE = AllocateRequest.model_validate({"wait": 30, "ttl": 3600})
 RENEW = RenewRequest.model_validate({"ttl": 3600})
 HOLD = HoldRequest.model_validate({"ttl": 7200, "reason": "looking into a full disk"})
-PATCH = PoolPatch.model_validate({"paused": True})
+PATCH = PoolPatch.model_validate({"buffer": 8, "paused": False})
 DESTROY = DestroyRequest.model_validate({"machineId": _ID})
 
 ALLOCATION = Allocation(
@@ -104,15 +103,7 @@ POOL = Pool(
     last_pass_at=_ELEVEN,
     warnings=[],
 )
-PAUSED = POOL.model_copy(
-    update={
-        "paused": True,
-        "paused_at": _ELEVEN,
-        "paused_by": "token:ops",
-        "limited_by": "paused",
-        "warnings": [Notice(code="paused", detail="Paused by token:ops: nothing is changed at AWS.")],
-    }
-)
+CHANGED = POOL.model_copy(update={"buffer": 8})
 POOLS = PoolPage(items=[POOL], next=None)
 
 EVENTS = EventPage(

@@ -1,9 +1,11 @@
 """Errors on the wire: RFC 9457 problem details, from one table."""
 
+from collections.abc import Mapping
 from math import ceil
 
 import structlog
 from flask import Flask, Response, json
+from werkzeug import exceptions
 from werkzeug.exceptions import HTTPException
 
 from app.domain.errors import (
@@ -35,14 +37,25 @@ STATUS: dict[type[OrchestratorError], int] = {
 """The status of each error that a request can meet; a subclass has its parent's unless it stands here."""
 
 DATABASE_RETRY_SECONDS = 2
+OUR_FAULT = "Something went wrong on our side. It has been logged."
+MEDIA = "application/problem+json"
+_IN_OUR_WORDS: Mapping[type[HTTPException], str] = {
+    exceptions.BadRequest: "The request cannot be understood.",
+    exceptions.NotFound: "There is nothing at this path. What there is: GET /docs.",
+    exceptions.MethodNotAllowed: "This path has no such method. The header Allow names those it has.",
+}
 _CHALLENGE = 'Bearer realm="ec2-orchestrator"'
 """What a client must do to be let in, as RFC 6750 writes it."""
 
 
 def problem(status: int, *, code: str, title: str, detail: str, **more: object) -> Response:
     """Render one problem. `code` is a slug that never changes; `type` is a URN made from it."""
-    text = json.dumps(body_of(status, code=code, title=title, detail=detail) | more) + "\n"
-    return Response(text, status=status, mimetype="application/problem+json")
+    return _written(body_of(status, code=code, title=title, detail=detail) | more)
+
+
+def _written(body: Mapping[str, object]) -> Response:
+    status = int(str(body["status"]))
+    return Response(json.dumps(body) + "\n", status=status, mimetype=MEDIA)
 
 
 def body_of(status: int, *, code: str, title: str, detail: str) -> dict[str, object]:
@@ -92,14 +105,19 @@ def _domain_error(error: OrchestratorError) -> Response:
     return answer
 
 
-def _http_error(error: HTTPException) -> Response:
-    title = error.name
-    answer = problem(
+def http_body(error: HTTPException) -> dict[str, object]:
+    """Return the members of an error of HTTP itself, whose name makes the code."""
+    own = error.description if error.description != type(error).description else None
+    return body_of(
         error.code or 500,
-        code=title.lower().replace(" ", "-"),
-        title=title,
-        detail=error.description or title,
+        code=error.name.lower().replace(" ", "-"),
+        title=error.name,
+        detail=own or _IN_OUR_WORDS.get(type(error), f"{error.name}."),
     )
+
+
+def _http_error(error: HTTPException) -> Response:
+    answer = _written(http_body(error))
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             answer.headers[name] = value  # Allow, Retry-After
@@ -112,5 +130,5 @@ def _crash(error: Exception) -> Response:
         500,
         code="internal-error",
         title="Internal error",
-        detail="Something went wrong on our side. It has been logged.",
+        detail=OUR_FAULT,
     )

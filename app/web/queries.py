@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from app.api.names import INSTANCE, POOL, PROJECT
 from app.api.v1 import MOST_WAIT
 from app.domain.model import InstanceId, InstanceState, PoolName, ProjectId
+from app.web import cursors
 
 MOST_ITEMS = 500
 """The longest part of a list that can be asked for."""
@@ -60,7 +61,7 @@ class PageQuery(Query):
 
     limit: Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(_whole)] = 100
     """How many items the answer may have"""
-    cursor: Annotated[str, Field(max_length=400, pattern="^[A-Za-z0-9_-]+$")] | None = None
+    cursor: Annotated[str, Field(max_length=400, pattern=cursors.LOOKS)] | None = None
     """Where to go on: `next` of the answer before; without it, the list begins"""
 
 

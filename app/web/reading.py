@@ -12,15 +12,20 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.api.base import Request
-from app.domain.errors import InvalidBody, InvalidQuery
+from app.api.names import IN_WORDS
+from app.domain.errors import InvalidBody, InvalidInput, InvalidQuery
+from app.web import cursors
 from app.web.queries import Query
 
 AQuery = TypeVar("AQuery", bound=Query)
 ABody = TypeVar("ABody", bound=Request)
 
 LARGEST_BODY = 64 * 1024
+TOO_LONG = f"A body may have {LARGEST_BODY // 1024} KiB at most."
 READ_AT_MOST = LARGEST_BODY + 1
 """For Flask, which cuts off what is longer and came in chunks, and says nothing of it."""
+MOST_DIGITS = 300
+"""Of one number: Python turns no more than a few thousand into one, and a floating one has 308."""
 SEND_JSON = "Send JSON, with the header 'Content-Type: application/json'."
 
 
@@ -46,9 +51,7 @@ def body(kind: type[ABody], *, needed: bool = True, as_the_seed: bool = False) -
     One that is not `needed` may be empty: that is the same as `{}`. One that is not said to be JSON is a
     wrong media type, and in the seed's endpoints a wrong body.
     """
-    text = request.get_data()
-    if len(text) > LARGEST_BODY:
-        raise RequestEntityTooLarge
+    text = _text()
     if not text and not needed:
         return kind.model_validate({})
     if as_the_seed and not request.is_json:
@@ -61,12 +64,31 @@ def body(kind: type[ABody], *, needed: bool = True, as_the_seed: bool = False) -
         raise InvalidBody(faults=_faults(error, kind, "field")) from None
 
 
+def _text() -> bytes:
+    """Return the body, which must have come to its end: half of a request may not pass for an empty one."""
+    try:
+        text = request.get_data()
+    except RequestEntityTooLarge:
+        raise RequestEntityTooLarge(TOO_LONG) from None
+    except Exception as error:  # whatever a server raises for what is cut off or malformed
+        raise InvalidBody(
+            "The body could not be read: it was cut off, or its chunks are malformed."
+        ) from error
+    if len(text) > LARGEST_BODY:
+        raise RequestEntityTooLarge(TOO_LONG)
+    if request.content_length not in {None, len(text)}:
+        raise InvalidBody(f"The body was cut off: {len(text)} of {request.content_length} bytes came.")
+    return text
+
+
 def _parsed(text: bytes) -> Any:
     """Parse what RFC 8259 allows, without what readers differ in: repeated names, NaN, endless numbers."""
     if not text:
         raise InvalidBody("A JSON object is needed, and the body is empty.")
     try:
-        return json.loads(text.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        return json.loads(
+            text.decode(), object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_whole_number
+        )
     except UnicodeDecodeError:
         raise InvalidBody("The body is not UTF-8.") from None
     except RecursionError:
@@ -82,26 +104,55 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def _whole_number(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise InvalidBody(f"A number in the body has more than {MOST_DIGITS} digits.")
+    return int(text)
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number of JSON")
 
 
 def _faults(error: ValidationError, kind: type[BaseModel], word: str) -> Sequence[tuple[str, str]]:
-    fields = [field.alias or name for name, field in kind.model_fields.items()]
-    return [
-        (".".join(str(part) for part in details["loc"]), _said(details, fields, word))
-        for details in error.errors(include_url=False, include_context=False)
-    ]
+    found = error.errors(include_url=False, include_input=False)
+    few = len(found) <= InvalidInput.most_faults  # looking for what was meant takes its time
+    fields = [field.alias or name for name, field in kind.model_fields.items()] if few else []
+    return [(".".join(map(str, details["loc"])), _said(details, fields, word)) for details in found]
+
+
+_IN_WORDS = {**IN_WORDS, cursors.LOOKS: cursors.NOT_OURS}
+_NEEDED = {
+    "model_type": "A JSON object is needed",
+    "int_type": "A whole number is needed",
+    "int_from_float": "A whole number is needed",
+    "float_type": "A number is needed",
+    "bool_type": "true or false is needed",
+    "string_type": "A text is needed",
+    "string_unicode": "It has half of a character: a surrogate without the other",
+}
 
 
 def _said(details: ErrorDetails, fields: Sequence[str], word: str) -> str:
+    """Say in our words what pydantic has found."""
+    bounds = details.get("ctx", {})
     match details["type"]:
         case "missing":
-            return f"This {word} is needed"
+            said = f"This {word} is needed"
         case "extra_forbidden":
-            close = get_close_matches(str(details["loc"][-1]), fields, n=1)
-            return f"There is no such {word}" + (f"; did you mean {close[0]}?" if close else "")
-        case "model_type":
-            return "A JSON object is needed"
-        case _:
-            return details["msg"]
+            name = str(details["loc"][-1])
+            close = [] if len(name) > InvalidInput.longest_name else get_close_matches(name, fields, n=1)
+            said = f"There is no such {word}" + (f"; did you mean {close[0]}?" if close else "")
+        case "greater_than_equal":
+            said = f"It must be {bounds['ge']:.0f} or more"
+        case "less_than_equal":
+            said = f"It must be {bounds['le']:.0f} or less"
+        case "string_too_long":
+            said = f"{bounds['max_length']} characters at most"
+        case "string_pattern_mismatch":
+            said = _IN_WORDS[bounds["pattern"]]
+        case "enum":
+            said = f"It is one of {bounds['expected']}"
+        case known:
+            said = _NEEDED.get(known, details["msg"])
+    return said

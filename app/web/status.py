@@ -46,8 +46,9 @@ def blueprint(status_reader: StatusReader) -> Blueprint:
 
         The figures of every pool, and every instance of the pool `default`.
 
-        `totalMachines` is idle + used: what boots or terminates is counted apart. `limitedBy` and `warnings`
-        say why the buffer is not full, and what else an operator should know.
+        `totalMachines` is idle + used: what boots, terminates or is kept from projects by a hold is counted
+        apart. `limitedBy` and `warnings` say why the buffer is not full, and what else an operator should
+        know.
         """
         return rendering.answer(rendering.status(status_reader.status()))
 

@@ -3,14 +3,27 @@
 gunicorn gives a silent new connection back to its poller, and waits without limit for one that has begun to
 send: eight such clients would take all eight threads, health checks included. A client that keeps sending a
 byte now and then still holds one: put a buffering proxy in front of a public address.
+
+What cannot be read as HTTP never gets to the application; it is answered here, in the shape of all errors.
 """
 
 import errno
+import json
 import socket
+import ssl
 import struct
 from typing import Any
 
+import structlog
+from gunicorn import util
+from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
+from werkzeug import exceptions
+from werkzeug.exceptions import HTTPException
+
+from app.web import problems
+
+log = structlog.get_logger()
 
 PATIENCE = 10
 """Seconds without a byte in the middle of a request."""
@@ -37,3 +50,56 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             limit = struct.pack("ll", PATIENCE, 0)
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         super().enqueue_req(conn)
+
+    def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what came to no application, or made it crash so that it has not answered itself."""
+        refusal = _refusal(exc, self.cfg)
+        body = problems.http_body(refusal)
+        if body["status"] == exceptions.InternalServerError.code:
+            log.error("request.crashed", exc_info=exc)
+        else:
+            address = addr[0] if addr else None
+            log.warning("request.refused", status=body["status"], detail=str(exc)[:_SHORT], address=address)
+        try:
+            util.write_nonblock(client, _written(body))
+        except OSError as error:
+            log.debug("request.refusal_unheard", cause=repr(error))
+
+
+_SHORT = 200
+
+
+def _refusal(error: BaseException, limits: Any) -> HTTPException:
+    """Return what HTTP calls an error of gunicorn's."""
+    match error:
+        case errors.LimitRequestLine():
+            return exceptions.RequestURITooLarge(
+                f"The path with its query is too long: the line may have {limits.limit_request_line} bytes."
+            )
+        case errors.LimitRequestHeaders():
+            return exceptions.RequestHeaderFieldsTooLarge(
+                f"A request may have {limits.limit_request_fields} headers of "
+                f"{limits.limit_request_field_size} bytes at most."
+            )
+        case errors.ExpectationFailed():
+            return exceptions.ExpectationFailed("Nothing but '100-continue' can be expected.")
+        case errors.UnsupportedTransferCoding():
+            return exceptions.NotImplemented("The only transfer coding is 'chunked'.")
+        case (
+            errors.InvalidResponseHeader()
+            | errors.InvalidResponseHeaderName()
+            | errors.ConfigurationProblem()
+        ):
+            pass  # ours, and not the client's
+        case errors.ParseException() | ssl.SSLError():
+            return exceptions.BadRequest(f"This is not HTTP. {str(error)[:_SHORT]}.")
+    return exceptions.InternalServerError(problems.OUR_FAULT)
+
+
+def _written(body: dict[str, object]) -> bytes:
+    text = json.dumps(body).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {body['status']} {body['title']}\r\nConnection: close\r\nCache-Control: no-store\r\n"
+        f"Content-Type: {problems.MEDIA}\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
+    return head.encode() + text

@@ -1,5 +1,6 @@
 """What schemathesis must know of the service beyond its document; each of these has a reason."""
 
+import os
 import re
 from typing import Any
 
@@ -10,6 +11,8 @@ from app.web import cursors
 KEYS = {"allocations": "my-project", "instances": "i-0123456789abcdef0", "pools": "default", "events": "9"}
 SPARE = "spare"
 """A pool that may be paused and resized: with `default` in such a state nothing else could be tested."""
+EXAMPLE, HOLDABLE = "i-0123456789abcdef0", "SCHEMATHESIS_HOLDABLE"
+"""The instance in the document's examples, and the variable that names one which is there and can be held."""
 LONGEST_WAIT = 0.2
 
 
@@ -21,8 +24,11 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
             _wait_less(part)
     if isinstance(case.query, dict):
         _go_on_somewhere(case.path, case.query)
-    if case.method == "PATCH" and (case.path_parameters or {}).get("name") == "default":
-        case.path_parameters["name"] = SPARE
+    names = case.path_parameters or {}
+    if case.method == "PATCH" and names.get("name") == "default":
+        names["name"] = SPARE
+    if case.path.endswith("/hold") and names.get("instance") == EXAMPLE:
+        names["instance"] = os.environ[HOLDABLE]  # noqa: TID251 - the one way from the test to here
 
 
 def _wait_less(part: dict[str, Any]) -> None:

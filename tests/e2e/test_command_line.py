@@ -138,7 +138,7 @@ def test_at_rest_the_next_pass_does_nothing(world: World) -> None:
     answer = world.run("plan")
 
     assert answer.code == 0
-    assert "found 6   idle 5   used 1   booting 0   terminating 0   waiting 0\n" in answer.output
+    assert "found 6   idle 5   used 1   booting 0   terminating 0   held 0   waiting 0\n" in answer.output
     assert "Desired stays 6: 1 allocated + 0 waiting + 5 buffer = 6.\n" in answer.output
     assert "The next pass would do nothing.\n" in answer.output
     assert answer.errors == ""

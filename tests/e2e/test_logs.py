@@ -50,6 +50,7 @@ def test_a_request_writes_one_line(service: Service) -> None:
         ("request.finished", "GET", 200)
     ]
     assert lines[0]["ms"] >= 0
+    assert (lines[0]["address"], lines[0]["actor"]) == ("127.0.0.1", "anonymous")
 
 
 def test_every_line_is_json_gunicorns_own_too(service: Service) -> None:

@@ -16,7 +16,7 @@ import pytest
 from app.web.access_log import QUIET_PATHS
 from tests.e2e.aws import Aws
 from tests.e2e.processes import ROOT, Program, Service, environment
-from tests.e2e.schemathesis_hooks import SPARE
+from tests.e2e.schemathesis_hooks import HOLDABLE, SPARE
 
 SECONDS = 30
 """About what it takes at most; on an idle machine it is less than half."""
@@ -42,7 +42,7 @@ def guarded(tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def token(guarded: Service) -> str:
-    """Make one of an administrator; schemathesis sends wrong ones as well, which must not lock this one out."""
+    """Make one of an administrator; schemathesis sends wrong ones as well, which must not lock it out."""
     command = ("-m", "app.cli", "token", "create", "schemathesis", "--role", "admin", "--json")
     with Program(*command, settings=guarded.settings) as program:
         assert program.exit_code() == 0, program.said
@@ -52,6 +52,13 @@ def token(guarded: Service) -> str:
 
 def test_the_service_answers_as_its_document_says(guarded: Service, token: str, tmp_path: Path) -> None:
     guarded.start()
+    guarded.http.headers["Authorization"] = f"Bearer {token}"
+    guarded.settled(idle=5)
+    hooks = {
+        "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks",
+        "PYTHONPATH": str(ROOT),
+        HOLDABLE: next(iter(guarded.machines("idle"))),
+    }
 
     run = subprocess.run(
         [
@@ -63,7 +70,7 @@ def test_the_service_answers_as_its_document_says(guarded: Service, token: str, 
             *("--request-timeout", "10", "--no-color"),
         ],
         cwd=tmp_path,
-        env=environment({"SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks", "PYTHONPATH": str(ROOT)}),
+        env=environment(hooks),
         capture_output=True,
         text=True,
         timeout=3 * SECONDS,

@@ -51,6 +51,12 @@ class Pools:
         assert answer.status_code == 201, answer.text
         assert answer.json()["pool"] == pool
 
+    def examined(self, group: str) -> bool:
+        """Whether the last of the examination's trials was made."""
+        calls = self.cloud.calls.as_json()["calls"]
+        asked = {call["action"] for call in calls if call["params"].get("AutoScalingGroupName") == group}
+        return "SetInstanceProtection" in asked
+
     def is_full(self, pool: str) -> bool:
         figures = self.figures(pool)
         return bool(figures["idleMachines"] == figures["buffer"])
@@ -78,6 +84,8 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pools]:
             made = Pools(cloud, service)
             for pool in ("default", "gpu"):
                 until(partial(made.is_full, pool), within=LATER, what=f"{pool} to be full")
+            # What the one examination finds in the middle of some trouble is told for an hour.
+            until(lambda: made.examined("gpu-asg"), within=LATER, what="the examination to be over")
             yield made
             cloud.lift_faults()
 

@@ -80,7 +80,7 @@ def test_a_leader_changes_what_there_is_to_change(
 ) -> None:
     mandate = FakeMandate()
 
-    jobs(settings, registry, mandate).tick()
+    jobs(settings, registry, mandate).tick(False)
 
     assert asked(cloud) == {"SetDesiredCapacity"}
     assert mandate.confirmed == 1
@@ -90,7 +90,7 @@ def test_without_its_mandates_confirmation_a_pass_changes_nothing(
     settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
 ) -> None:
     with pytest.raises(NotLeading):
-        jobs(settings, registry, Refusing()).tick()
+        jobs(settings, registry, Refusing()).tick(False)
 
     assert asked(cloud) == set()
 
@@ -100,7 +100,7 @@ def test_without_it_the_examination_tries_no_change(
 ) -> None:
     mandate = FakeMandate()
     term = jobs(settings, registry, mandate)
-    term.tick()
+    term.tick(False)
     cloud.calls.clear()
     mandate.trusted = False
 
@@ -113,7 +113,7 @@ def test_without_it_the_examination_tries_no_change(
 def test_each_call_says_which_replica_made_it(
     settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
 ) -> None:
-    jobs(settings, registry, FakeMandate()).tick()
+    jobs(settings, registry, FakeMandate()).tick(False)
 
     agents = {call["agent"].split()[-1] for call in cloud.calls.as_json()["calls"]}
     assert agents == {"ec2-orchestrator/me"}
@@ -127,7 +127,7 @@ def test_a_pass_of_a_paused_pool_changes_nothing(
 ) -> None:
     pause(registry)
 
-    jobs(settings, registry, FakeMandate()).tick()
+    jobs(settings, registry, FakeMandate()).tick(False)
 
     assert asked(cloud) == set()
     assert registry.view(DEFAULT_POOL).limited_by is Limit.PAUSED
@@ -150,7 +150,7 @@ def test_a_pause_in_the_middle_of_a_pass_stops_the_change_that_was_planned(
 
     monkeypatch.setattr(SqlControls, "controls", pausing)
 
-    report = term.tick()
+    report = term.tick(False)
 
     assert len(reads) > 1
     assert asked(cloud) == set()
@@ -162,7 +162,7 @@ def test_a_paused_pool_is_not_examined(
     settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
 ) -> None:
     term = jobs(settings, registry, FakeMandate())
-    term.tick()
+    term.tick(False)
     pause(registry)
     cloud.calls.clear()
 
@@ -176,10 +176,10 @@ def test_a_pool_that_was_resumed_is_filled_up(
 ) -> None:
     term = jobs(settings, registry, FakeMandate())
     pause(registry)
-    term.tick()
+    term.tick(False)
     pause(registry, paused=False)
 
-    term.tick()
+    term.tick(False)
 
     assert asked(cloud) == {"SetDesiredCapacity"}
 
@@ -204,3 +204,16 @@ def test_pools_of_one_region_share_the_accounts_session_and_budget_and_no_client
     assert far._account is not ours._account
     with ours.reading("ec2:DescribeInstances") as one, gpu.reading("ec2:DescribeInstances") as another:
         assert one.ec2 is not another.ec2
+
+
+def test_pools_at_rest_look_less_often_where_many_share_a_region(settings: Settings) -> None:
+    near = {PoolName(f"p{number}"): PoolEntry(group=f"g{number}") for number in range(19)}
+    far = {DEFAULT_POOL: PoolEntry(group="vscode-asg", region="eu-west-1")}
+
+    def resting(poll_interval: float) -> list[float]:
+        changes = {"pools_file": PoolsFile("pools.toml", far | near), "poll_interval": poll_interval}
+        intervals = pools.intervals(settings.model_copy(update=changes))
+        return [intervals[PoolName(name)].total_seconds() for name in ("default", "p0", "p18")]
+
+    assert resting(1) == [1, 7.6, 7.6]
+    assert resting(10) == [10, 10, 10]

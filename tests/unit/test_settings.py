@@ -117,8 +117,9 @@ def test_no_proxy_is_believed_unless_it_is_said() -> None:
     assert load_settings().proxy_hops == 0
 
 
-def test_auth_off_is_possible_and_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORCHESTRATOR_BIND", "0.0.0.0:9092")
+@pytest.mark.parametrize("bind", ["0.0.0.0:9092", "127.0.0.1:9092"])
+def test_auth_off_is_possible_and_warned_about(monkeypatch: pytest.MonkeyPatch, bind: str) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_BIND", bind)
     monkeypatch.setenv("ORCHESTRATOR_AUTH", "off")
 
     assert "ORCHESTRATOR_AUTH=off" in load_settings().warnings[0]

@@ -4,8 +4,8 @@
 const token = document.getElementById("token");
 document.getElementById("token-row").hidden = false;
 
-for (const example of document.querySelectorAll("code.curl")) {
-  example.textContent = example.textContent.replace("http://localhost:9092", location.origin);
+for (const example of document.querySelectorAll("main pre code")) {
+  example.textContent = example.textContent.replaceAll("http://localhost:9092", location.origin);
 }
 
 for (const block of document.querySelectorAll("pre")) {
@@ -18,7 +18,10 @@ for (const block of document.querySelectorAll("pre")) {
     button.textContent = "copied";
     setTimeout(() => { button.textContent = "copy"; }, 1500);
   });
-  block.append(button);
+  const frame = document.createElement("div"); // what is too wide scrolls in the block, and not the button
+  frame.className = "example";
+  block.replaceWith(frame);
+  frame.append(block, button);
 }
 
 for (const form of document.querySelectorAll("form.try")) {

@@ -9,16 +9,23 @@ from urllib.parse import quote
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from app.web.docs import lists
+
 Json = dict[str, Any]
 
-_SERVICE = "http://localhost:9092"
+SERVICE = "http://localhost:9092"
+"""Where the examples ask; page.js puts the address in place that the page was opened at."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _TAKES = {"takeInstance"}
 """Reads that do more than read: no button for these."""
+_ENDS = {"release", "destroyInstance", "destroyMachine"}
+"""Shown last of their kind: who tries the examples in order needs for the others what these end."""
+_FROM_SHELL = {"instance": "$INSTANCE", "machineId": "$INSTANCE", "If-Match": "$ETAG"}
+"""What an example cannot know: the page says how to set these variables."""
 
 
 def of(document: Json) -> Json:
-    """Return what the page shows: the guide, its headings, and the operations by their tags."""
+    """Return what the page shows: the guide, its headings, the operations by their tags, the lists."""
     operations = [
         _operation(document, path, method, told)
         for path, methods in document["paths"].items()
@@ -29,12 +36,36 @@ def of(document: Json) -> Json:
             "name": tag["name"],
             "slug": _slug(tag["name"]),
             "told": tag["description"],
-            "operations": list(some),
+            "operations": sorted(some, key=lambda one: one["id"] in _ENDS),
         }
         for tag, some in _by_tag(document["tags"], operations)
     ]
     guide, headings = _guide(document["info"]["description"])
-    return {"title": document["info"]["title"], "guide": guide, "headings": headings, "sections": sections}
+    return {
+        "title": document["info"]["title"],
+        "service": SERVICE,
+        "guide": guide,
+        "headings": headings,
+        "sections": sections,
+        "lists": [_list(one) for one in lists.of(document)],
+    }
+
+
+def _list(one: lists.List) -> Json:
+    return {
+        "name": one.name,
+        "slug": one.slug,
+        "told": _html(one.told, inline=True),
+        "header": one.header,
+        "rows": [
+            {
+                "word": word,
+                "slug": f"{one.slug}-{word}",
+                "cells": [_html(cell, inline=True) for cell in cells],
+            }
+            for word, cells in one.rows.items()
+        ],
+    }
 
 
 def _by_tag(tags: list[Json], operations: list[Json]) -> Iterator[tuple[Json, Iterator[Json]]]:
@@ -170,18 +201,29 @@ def _type(schema: Json, *, nullable: bool = False) -> str:
 def _curl(path: str, method: str, told: Json, body: Json | None) -> str:
     for one in told["parameters"]:
         if one["in"] == "path":
-            path = path.replace(f"{{{one['name']}}}", quote(one["example"]))
-    lines = [f"curl {_SERVICE}{path}" if method == "get" else f"curl -X {method.upper()} {_SERVICE}{path}"]
+            value = _FROM_SHELL.get(one["name"]) or quote(one["example"])
+            path = path.replace(f"{{{one['name']}}}", value)
+    lines = [f"curl {SERVICE}{path}" if method == "get" else f"curl -X {method.upper()} {SERVICE}{path}"]
     if told["security"]:
         lines.append('-H "Authorization: Bearer $ORCHESTRATOR_TOKEN"')
-    lines += [f"-H '{one['name']}: \"3\"'" for one in told["parameters"] if one["in"] == "header"]
+    headers = [one["name"] for one in told["parameters"] if one["in"] == "header"]
+    lines += [f'-H "{name}: {_FROM_SHELL[name]}"' for name in headers]
     if body is not None:
-        lines += ['-H "Content-Type: application/json"', f"-d '{json.dumps(body)}'"]
+        lines += ['-H "Content-Type: application/json"', f"-d {_quoted(body)}"]
     return " \\\n     ".join(lines)
+
+
+def _quoted(body: Json) -> str:
+    """Write the body as a word of the shell: in double quotes where it has a variable in it."""
+    written = json.dumps({name: _FROM_SHELL.get(name, value) for name, value in body.items()})
+    if _FROM_SHELL.keys() & body.keys():
+        return '"' + written.replace('"', '\\"') + '"'
+    return f"'{written}'"
 
 
 def _html(text: str, *, inline: bool = False) -> Markup:
     made = _MARKDOWN.renderInline(text) if inline else _MARKDOWN.render(text)
+    made = made.replace('href="/docs#', 'href="#')
     return Markup(made)  # noqa: S704 - what stands in the text as HTML is escaped by it
 
 

@@ -1,5 +1,7 @@
 """Events: the audit trail."""
 
+import re
+
 from flask import Blueprint, Response
 
 from app.api.v1 import EventPage
@@ -11,6 +13,8 @@ from app.web.operations import Reply, operation
 from app.web.queries import EventsQuery
 
 TAG = "Events"
+
+_NUMBER = re.compile("[1-9][0-9]{0,17}")  # no more than a database counts to
 
 
 def blueprint(catalogue: Catalogue) -> Blueprint:
@@ -45,6 +49,6 @@ def blueprint(catalogue: Catalogue) -> Blueprint:
 def _number(key: str | None) -> int | None:
     if key is None:
         return None
-    if not (key.isascii() and key.isdigit() and len(key) < 19):  # noqa: PLR2004 - what a database counts to
-        raise InvalidQuery(faults=[("cursor", "It is not one that an answer of this list had as `next`")])
+    if not _NUMBER.fullmatch(key):
+        raise InvalidQuery(faults=[("cursor", cursors.NOT_OURS)])
     return int(key)

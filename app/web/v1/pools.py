@@ -21,7 +21,10 @@ TAG = "Pools"
 
 _TAG_INSIDE = re.compile('"([^"]*)"')
 _VERSION = re.compile("0|[1-9][0-9]{0,8}")
-_TAGGED = {"ETag": "The version of what operators set of this pool, for `If-Match`"}
+_TAGGED = {
+    "ETag": "The version of what operators set of this pool (`buffer` and `paused`), for `If-Match`. The "
+    "other fields change without it: it does not tell whether a copy is still good"
+}
 
 
 def blueprint(status_reader: StatusReader, operator: Operator) -> Blueprint:
@@ -77,7 +80,9 @@ def blueprint(status_reader: StatusReader, operator: Operator) -> Blueprint:
             "has changed the pool since"
         },
         replies={
-            200: Reply(what="The pool as it is now", model=Pool, example=examples.PAUSED, headers=_TAGGED)
+            200: Reply(
+                what="The pool as the change left it", model=Pool, example=examples.CHANGED, headers=_TAGGED
+            )
         },
         errors=(InvalidPoolName, PoolNotFound, VersionChanged),
     )
@@ -94,7 +99,9 @@ def blueprint(status_reader: StatusReader, operator: Operator) -> Blueprint:
         With `If-Match`, the change is made only where nobody changed the pool since; 412 otherwise.
         """
         given = body.model_fields_set
-        operator.change(
+        # Read first: once the change is made nothing may fail, and no other change may get into the answer.
+        beneath = status_reader.beneath(pool_name(name))
+        changed = operator.change(
             pool_name(name),
             Change(
                 buffer=body.buffer,
@@ -104,7 +111,7 @@ def blueprint(status_reader: StatusReader, operator: Operator) -> Blueprint:
             expect=_expected(),
             actor=auth.actor(),
         )
-        return _tagged(status_reader.pool(pool_name(name)))
+        return _tagged(beneath(changed))
 
     return pages
 

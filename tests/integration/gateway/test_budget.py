@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from app.aws import AwsCloud
+from app.aws import AwsCloud, AwsPreflight
 from app.aws.errors import InstanceGone
 from app.domain.errors import Throttled
 from app.domain.model import InstanceId, ProjectId
@@ -43,6 +43,10 @@ def look(cloud: AwsCloud) -> None:
     cloud.observe(())
 
 
+def urgent_look(cloud: AwsCloud) -> None:
+    cloud.observe((), urgent=True)
+
+
 def change(cloud: AwsCloud) -> None:
     with suppress(InstanceGone):  # AWS was asked all the same
         cloud.protect([NOBODY])
@@ -69,6 +73,24 @@ def test_changes_leave_twenty_calls_to_looks(cloud: AwsCloud) -> None:
     assert (tries(cloud, change), tries(cloud, look)) == (80, 20)
 
 
+def test_asking_why_instances_are_missing_leaves_twenty_calls_to_looks(cloud: AwsCloud) -> None:
+    assert (tries(cloud, lambda cloud: cloud.launch_failures(NOW)), tries(cloud, look)) == (80, 20)
+
+
+def test_an_examination_waits_until_it_leaves_seventy_calls(bench: Bench, stopwatch: Stopwatch) -> None:
+    connection = connected(bench.simulated, clock=stopwatch, sleep=stopwatch.advance)
+    cloud = AwsCloud(connection, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
+    preflight = AwsPreflight(connection, GROUP, FakeClock(), confirm=lambda: None)
+    tries(cloud, look)
+    began = stopwatch()
+
+    found = preflight.examine(5)
+
+    assert [one.check for one in found if "budget" in one.detail] == []
+    assert stopwatch() - began > (70 + 1 + 4) / 5.0
+    assert tries(cloud, look) >= 70
+
+
 def test_what_ec2_is_asked_does_not_count_against_auto_scaling(cloud: AwsCloud) -> None:
     tries(cloud, change)
     assert tries(cloud, tag) == 40  # each reads what it is about to write over
@@ -84,6 +106,20 @@ def test_desired_capacity_is_raised_while_looks_are_in_debt(bench: Bench, cloud:
     bench.deny(GROUPS)
     tries(cloud, look)
     assert cloud.raise_desired(61)
+
+
+def test_a_look_that_was_wished_for_is_taken_after_the_last_one_that_is_allowed_and_so_is_its_raise(
+    cloud: AwsCloud,
+) -> None:
+    tries(cloud, look)
+    assert tries(cloud, urgent_look) == 5
+    assert cloud.raise_desired(1)
+
+
+def test_where_a_look_takes_many_calls_a_wish_makes_no_debts(bench: Bench, cloud: AwsCloud) -> None:
+    bench.deny(GROUPS)
+    tries(cloud, look)
+    assert tries(cloud, urgent_look) == 0
 
 
 def test_a_raise_makes_a_hundred_debts_at_most(bench: Bench, cloud: AwsCloud) -> None:
@@ -104,7 +140,7 @@ def test_what_a_raise_has_borrowed_is_paid_back_first(cloud: AwsCloud, stopwatch
 def test_our_own_budget_is_not_told_as_aws_throttling_us(cloud: AwsCloud) -> None:
     tries(cloud, tag)  # and so EC2 may be asked some twenty times more
     seen = [cloud.observe([NOBODY]) for _ in range(25)][-1]
-    assert (seen.complete, seen.throttled) == (False, False)
+    assert (seen.complete, seen.throttled, seen.notices) == (False, False, ())
 
 
 def test_a_service_that_throttles_us_is_left_alone_for_a_while(

@@ -4,8 +4,8 @@ from threading import Barrier, Thread
 
 import pytest
 
-from app.aws.budget import BURST, DEBT, RESERVE, Budget, shares
-from app.domain.errors import Throttled
+from app.aws.budget import BURST, DEBT, LEAST, LEISURE, LOOK_DEBT, RESERVE, Budget, shares
+from app.domain.errors import BudgetSpent, Throttled
 from app.settings.pools import MOST_POOLS
 from tests.fake_clock import Stopwatch
 
@@ -116,6 +116,42 @@ def test_a_refusal_says_whose_it_is_and_how_long_it_lasts(budget: Budget) -> Non
     )
 
 
+def waits(budget: Budget, leaving: float = 0.0) -> float:
+    with pytest.raises(BudgetSpent) as caught:
+        budget.let_in("autoscaling:SomeAction", leaving=leaving)
+    return round(caught.value.wait, 6)
+
+
+def test_a_look_that_was_refused_is_let_in_after_the_wait_it_was_told(
+    budget: Budget, stopwatch: Stopwatch
+) -> None:
+    spent(budget, BURST + 4)
+
+    stopwatch.seconds += waits(budget) + 0.001
+
+    assert allowed(budget)
+
+
+def test_a_change_that_was_refused_is_let_in_after_its_wait_and_a_look(
+    budget: Budget, stopwatch: Stopwatch
+) -> None:
+    spent(budget, BURST)
+
+    stopwatch.seconds += waits(budget, leaving=RESERVE) + 0.001
+    budget.charge()
+
+    assert allowed(budget, leaving=RESERVE)
+
+
+def test_a_look_that_was_wished_for_goes_into_debt_as_far_as_leaves_a_raise(budget: Budget) -> None:
+    spent(budget, BURST + LOOK_DEBT - 1)
+    assert (allowed(budget), allowed(budget, leaving=-LOOK_DEBT)) == (False, True)
+
+    budget.charge()
+
+    assert (allowed(budget, leaving=-LOOK_DEBT), allowed(budget, leaving=-DEBT)) == (False, True)
+
+
 def test_threads_pay_for_every_request(budget: Budget) -> None:
     start = Barrier(5)
 
@@ -202,6 +238,43 @@ def test_of_a_share_changes_leave_their_part_of_the_reserve(stopwatch: Stopwatch
     budget.charge()
 
     assert (allowed(budget, leaving=RESERVE), allowed(budget)) == (False, True)
+
+
+def test_a_share_in_want_alone_waits_shorter_than_one_among_others(stopwatch: Stopwatch) -> None:
+    some = shares(stopwatch, per_second=5.0, among=5)
+    refused(some[0])
+    alone = waits(some[0])
+    for budget in some[1:]:
+        refused(budget)
+
+    assert (alone, waits(some[0])) == (0.2, 1.0)
+
+
+def test_of_a_small_share_changes_leave_room_for_two_looks(stopwatch: Stopwatch) -> None:
+    budget, *_ = shares(stopwatch, per_second=5.0, among=MOST_POOLS)
+    spent(budget, BURST / MOST_POOLS - LEAST)
+
+    assert (allowed(budget, leaving=RESERVE), allowed(budget)) == (False, True)
+
+
+def test_with_the_most_pools_there_may_be_a_full_share_has_room_for_an_examination(
+    stopwatch: Stopwatch,
+) -> None:
+    some = shares(stopwatch, per_second=5.0, among=MOST_POOLS)
+
+    assert all(allowed(budget, leaving=LEISURE) for budget in some)
+
+
+def test_with_the_most_pools_there_may_be_all_raise_twice_at_once_and_look_after_it(
+    stopwatch: Stopwatch,
+) -> None:
+    some = shares(stopwatch, per_second=5.0, among=MOST_POOLS)
+
+    for budget in some:
+        for leaving in (-LOOK_DEBT, -DEBT, -DEBT) * 2:
+            assert allowed(budget, leaving=leaving)
+            budget.charge()
+        assert allowed(budget, leaving=-LOOK_DEBT)
 
 
 def test_with_the_most_pools_there_may_be_each_can_look_and_change(stopwatch: Stopwatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,14 +19,14 @@ from app.domain.errors import (
     SettingsInvalid,
 )
 from app.domain.finding import Finding, Verdict
-from app.domain.model import DEFAULT_POOL, InstanceState, Limit, Notice, Policy, PoolName
+from app.domain.model import DEFAULT_POOL, Hold, InstanceState, Limit, Notice, Policy, PoolName
 from app.domain.plan import Plan
 from app.domain.sizing import Sizing
 from app.service.doctor import Doctor, PoolDoctor
 from app.service.preview import Preview
 from app.settings import PoolEntry, PoolSettings, Settings
 from app.settings.pools import PoolsFile
-from tests.builders import a_look, a_pool, an_instance, an_observation
+from tests.builders import NOW, a_look, a_pool, an_instance, an_observation
 from tests.fakes import FakeClock, FakeCloud, FakeProber
 
 SETTINGS = Settings.model_construct(asg_name="vscode-asg", aws_region="eu-west-1", buffer=5)
@@ -231,12 +232,19 @@ def test_a_plan_tells_figures_arithmetic_and_every_action() -> None:
 
     assert result.exit_code == 0
     assert result.output.startswith("Group vscode-asg in eu-west-1, pool default\n")
-    assert "found 3   idle 1   used 1   booting 0   terminating 0   waiting 2\n" in result.output
+    assert "found 3   idle 1   used 1   booting 0   terminating 0   held 0   waiting 2\n" in result.output
     assert "desired 3   min 0   max 20   buffer 5\n" in result.output
     assert "Desired rises from 3 to 8: 1 allocated + 2 waiting + 5 buffer = 8.\n" in result.output
     assert new["action"] == "discover"
     assert "  2. raise desired capacity from 3 to 8\n" in result.output
     assert result.output.endswith("2 actions, no warnings. Nothing was changed.\n")
+
+
+def test_a_plan_tells_what_is_on_hold_apart_from_what_is_idle() -> None:
+    kept = an_instance(state=InstanceState.IDLE, hold=Hold(since=NOW, by="token:ops"))
+    result = run("plan", preview=lambda: replace(a_preview(), known={kept.id: kept}))
+
+    assert "idle 0   used 0   booting 0   terminating 0   held 1   waiting 2\n" in result.output
 
 
 def test_a_plan_for_a_world_at_rest_says_so() -> None:
@@ -269,6 +277,7 @@ def test_a_program_gets_the_same_from_plan_as_json() -> None:
         "used": 1,
         "booting": 0,
         "terminating": 0,
+        "held": 0,
         "waiting": 2,
         "desired": 3,
         "minSize": 0,

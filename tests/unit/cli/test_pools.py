@@ -23,13 +23,22 @@ def test_pools_are_listed_with_what_is_up(service: AnsweringService, shell: Shel
     )
     lines = shell.run("pools").stdout.splitlines()
 
-    assert [line.split(maxsplit=7)[-1] for line in lines] == [
+    assert [line.split(maxsplit=8)[-1] for line in lines] == [
         "STATE",
         "ok",
         "paused",
         "limited by max-size",
         "warnings",
     ]
+
+
+def test_what_is_on_hold_stands_beside_what_is_idle(service: AnsweringService, shell: Shell) -> None:
+    counts = {"booting": 1, "idle": 0, "allocated": 2, "terminating": 0, "held": 5}
+    service.on("GET", "/v1/pools", wire.page(wire.a_pool(instances=counts)))
+    heading, line = shell.run("pools").stdout.splitlines()
+
+    assert heading.split()[3:] == ["IDLE", "BUFFER", "ALLOCATED", "BOOTING", "HELD", "STATE"]
+    assert line.split()[3:] == ["0", "5", "2", "1", "5", "ok"]
 
 
 def test_buffer_alone_tells_and_changes_nothing(service: AnsweringService, shell: Shell) -> None:

@@ -95,7 +95,7 @@ def test_of_very_many_only_the_first_pages_are_asked_for(service: AnsweringServi
     service.on("GET", "/v1/instances", Says(200, {"items": many, "next": "more"}))
     service.on("GET", "/status", Says(200, wire.a_status(total_machines=4000)))
 
-    assert shell.run("status").stdout.endswith("and 3981 more: --all lists them\n")
+    assert shell.run("status").stdout.endswith("and 3982 more: --all lists them\n")
     assert len(service.requests("GET", "/v1/instances")) == 1
 
 

@@ -30,6 +30,8 @@ class Desk:
     clock: FakeClock = field(default_factory=FakeClock)
     opened: list[bool] = field(default_factory=list)
     """Whether it was opened to change something, each time."""
+    makes: list[bool] = field(default_factory=list)
+    """And whether the database was to be made where there is none."""
     new: bool = False
 
     def run(self, *arguments: str, settings: Settings = SETTINGS) -> Result:
@@ -41,8 +43,9 @@ class Desk:
         return self.run("create", name, "--role", "allocator", *more).stdout.strip()
 
     @contextmanager
-    def _open(self, settings: Settings, *, changes: bool) -> Iterator[OpenDesk]:
+    def _open(self, settings: Settings, *, changes: bool, makes: bool = False) -> Iterator[OpenDesk]:
         self.opened.append(changes)
+        self.makes.append(makes)
         yield OpenDesk(
             TokenDesk(tokens=self.tokens, clock=self.clock, chance=self._chance), "/srv/registry.db", self.new
         )
@@ -148,6 +151,7 @@ def test_a_name_that_is_taken_is_refused(desk: Desk) -> None:
         ("create", "a b", "--role", "admin"),
         ("create", "-rf", "--role", "admin"),
         ("create", "", "--role", "admin"),
+        ("create", "abcdef01", "--role", "admin"),
         ("create", "ci", "--role", "root"),
         ("create", "ci", "--role", "admin", "--expires", "soon"),
         ("create", "ci", "--role", "admin", "--expires", "0s"),
@@ -205,7 +209,11 @@ def test_a_revoked_token_is_listed_only_when_all_are(desk: Desk) -> None:
 def test_an_empty_list_is_told_beside_the_output(desk: Desk) -> None:
     result = desk.run("list")
 
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "There is no token.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        0,
+        "",
+        "There is no token in /srv/registry.db.\n",
+    )
 
 
 def test_to_list_changes_nothing(desk: Desk) -> None:
@@ -244,6 +252,21 @@ def test_what_is_not_there_cannot_be_revoked(desk: Desk) -> None:
     result = desk.run("revoke", "nobody")
 
     assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: No token 'nobody' is in force in /srv/registry.db.\n"
+
+
+def test_a_token_is_revoked_by_its_id_too(desk: Desk) -> None:
+    desk.create("ci")
+
+    assert desk.run("revoke", "01010101").stdout.startswith("Token 'ci' is revoked")
+
+
+def test_only_a_new_token_makes_a_database(desk: Desk) -> None:
+    desk.create("ci")
+    desk.run("list")
+    desk.run("revoke", "ci")
+
+    assert desk.makes == [True, False, False]
 
 
 def test_a_program_gets_the_revoked_token_as_json(desk: Desk) -> None:
@@ -264,7 +287,7 @@ def test_each_has_help_with_examples_and_is_listed_with_a_sentence(desk: Desk, c
 
 
 def test_a_database_that_cannot_be_used_is_one_line_on_standard_error(desk: Desk) -> None:
-    def refuse(settings: Settings, *, changes: bool) -> AbstractContextManager[OpenDesk]:
+    def refuse(settings: Settings, *, changes: bool, makes: bool = False) -> AbstractContextManager[OpenDesk]:
         raise RegistryUnusable("It is locked away.")
 
     commands = program(lambda: SETTINGS, _no_inspection, None, refuse)

@@ -29,13 +29,14 @@ class Beats:
         self.bell = FakeBell(*self.reports)
         self.leases = FakeLeases(self.time)
         self.ran_in: dict[PoolName, list[float]] = {pool: [] for pool in self.reports}
+        self.urgent_in: dict[PoolName, list[bool]] = {pool: [] for pool in self.reports}
         self._began = self.time()
         self.leadership = Leadership(self.leases, replica="ours", monotonic=self.time)
         self.poller = Poller(
             {pool: self._jobs_of(pool) for pool in self.reports},
             leadership=self.leadership,
             bell=self.bell,
-            interval=timedelta(seconds=interval),
+            intervals=dict.fromkeys(self.reports, timedelta(seconds=interval)),
             monotonic=self.time,
             chance=lambda: chance,
         )
@@ -52,8 +53,14 @@ class Beats:
     def ran(self) -> list[float]:
         return self.ran_in[DEFAULT_POOL]
 
+    @property
+    def urgent(self) -> list[bool]:
+        """Whether each pass was told to be urgent."""
+        return self.urgent_in[DEFAULT_POOL]
+
     def _jobs_of(self, pool: PoolName) -> NewJobs:
-        def tick() -> PassReport:
+        def tick(urgent: bool) -> PassReport:
+            self.urgent_in[pool].append(urgent)
             self.ran_in[pool].append(self.time() - self._began)
             report = self.reports[pool]
             if isinstance(report, Exception):

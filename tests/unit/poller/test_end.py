@@ -125,9 +125,9 @@ def hang():
     hanging.set()
     return free.wait(60)
 poller = Poller(
-    {DEFAULT_POOL: lambda mandate: Jobs(PassReport, hang, hang)},
+    {DEFAULT_POOL: lambda mandate: Jobs(lambda urgent: PassReport(), hang, hang)},
     leadership=Leadership(FakeLeases(), replica="ours", monotonic=monotonic), bell=FakeBell(),
-    interval=timedelta(hours=1), monotonic=monotonic, chance=lambda: 0.0,
+    intervals={DEFAULT_POOL: timedelta(hours=1)}, monotonic=monotonic, chance=lambda: 0.0,
 )
 poller.start()
 assert hanging.wait(10)

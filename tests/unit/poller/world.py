@@ -34,7 +34,7 @@ class Passes:
         self._at_once = 0
         self._lock = Lock()
 
-    def tick(self) -> PassReport:
+    def tick(self, _urgent: bool) -> PassReport:
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
@@ -89,7 +89,7 @@ class World:
             {pool: partial(self._jobs, passes) for pool, passes in self.passes_of.items()},
             leadership=self.leadership,
             bell=self.bell,
-            interval=interval,
+            intervals=dict.fromkeys(self.passes_of, interval),
             monotonic=time,
             chance=lambda: 0.0,
         )

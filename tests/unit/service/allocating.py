@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Event as Woken
 
 from app.domain.events import Event, EventKind
 from app.domain.model import DEFAULT_POOL, Allocation, Instance, InstanceId, PoolName, PoolView, ProjectId
+from app.ports import Claimed
 from app.registry.sql import SqlRegistry
 from app.service.allocation import Allocator
 from app.service.waiting import WaitingRoom
@@ -13,10 +15,15 @@ from tests.fake_clock import Stopwatch
 from tests.fakes import FakeClock, FakeProber, FakeWaker
 
 GPU = PoolName("gpu")
+ALICE, BOB, CAROL = ProjectId("alice"), ProjectId("bob"), ProjectId("carol")
+A_MINUTE = timedelta(minutes=1)
 
 
 class World:
-    """An allocator of two pools, and what it is made of. Time passes only while somebody waits in line."""
+    """An allocator of two pools, and what it is made of. Time passes only while somebody waits in line.
+
+    Three may wait at a time: two of one pool.
+    """
 
     def __init__(self, registry: SqlRegistry) -> None:
         self.registry = registry
@@ -27,7 +34,9 @@ class World:
         self.gpu_prober = FakeProber()
         for pool in (DEFAULT_POOL, GPU):
             registry.record_view(PoolView(pool=pool, last_pass_at=NOW))
-        self.waiting_room = WaitingRoom(places=2, monotonic=self.watch, sleep=self._sleep)
+        self.waiting_room = WaitingRoom(
+            places=3, pools=(DEFAULT_POOL, GPU), monotonic=self.watch, sleep=self._sleep
+        )
         self.slept = 0
         self._to_happen: list[tuple[float, Callable[[], object]]] = []
         self.allocator = Allocator(
@@ -60,7 +69,7 @@ class World:
         """Let something happen while somebody waits, so long from now."""
         self._to_happen.append((self.watch() + seconds, happens))
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, _woken: Woken, seconds: float) -> None:
         self.slept += 1
         self.watch.advance(seconds)
         self.clock.advance(timedelta(seconds=seconds))
@@ -68,3 +77,9 @@ class World:
         self._to_happen = [one for one in self._to_happen if one not in due]
         for _, happens in due:
             happens()
+
+
+def wait(
+    world: World, project: ProjectId = ALICE, wait: timedelta = A_MINUTE, *, pool: PoolName | None = None
+) -> Claimed:
+    return world.allocator.allocate(project, actor="tester", pool=pool, wait=wait)

@@ -19,7 +19,12 @@ class Door:
     """A gate with all that is around it."""
 
     def __init__(
-        self, *, open_while_unused: bool = False, always_open: bool = False, admin: bool = False
+        self,
+        *,
+        open_while_unused: bool = False,
+        always_open: bool = False,
+        local: bool = False,
+        admin: bool = False,
     ) -> None:
         self.tokens = FakeTokens()
         self.clock = FakeClock()
@@ -30,11 +35,12 @@ class Door:
         self.gate = Gate(
             standing=Standing(self.tokens, monotonic=self.watch),
             uses=self.uses,
-            attempts=Attempts(clock=self.clock),
+            attempts=Attempts(monotonic=self.watch),
             clock=self.clock,
             admin_token=ADMIN_TOKEN if admin else None,
             open_while_unused=open_while_unused,
             always_open=always_open,
+            local=local,
         )
 
     def token(self, name: str = "ci", role: Role = Role.ALLOCATOR, ttl: timedelta | None = None) -> str:

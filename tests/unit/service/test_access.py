@@ -174,6 +174,12 @@ def test_an_open_service_asks_nobody() -> None:
     assert door.gate.admit("Basic whatever", HERE).role is Role.ADMIN
 
 
+def test_an_open_service_is_so_to_this_machine_alone_unless_it_is_guarded_elsewhere() -> None:
+    assert Door(open_while_unused=True).gate.local
+    assert Door(always_open=True, local=True).gate.local
+    assert not Door(always_open=True).gate.local
+
+
 def test_a_service_that_is_open_while_unused_closes_with_its_first_token() -> None:
     door = Door(open_while_unused=True)
     before = door.gate.open
@@ -193,6 +199,27 @@ def test_an_expired_token_keeps_it_closed() -> None:
     door.clock.advance(60)
 
     assert not door.gate.open
+
+
+def test_when_all_tokens_have_expired_that_can_be_told() -> None:
+    door = Door()
+    none = door.gate.lapsed
+    door.token("short", ttl=timedelta(seconds=1))
+    door.token("long", ttl=timedelta(hours=1))
+    door.watch.advance(LIMIT)
+    door.clock.advance(60)
+    one = door.gate.lapsed
+    door.clock.advance(3600)
+
+    assert (none, one, door.gate.lapsed) == (False, False, True)
+
+
+@pytest.mark.parametrize("door", [Door(admin=True), Door(always_open=True)])
+def test_where_one_can_enter_without_them_expired_tokens_are_no_matter(door: Door) -> None:
+    door.token(ttl=timedelta(seconds=1))
+    door.clock.advance(60)
+
+    assert not door.gate.lapsed
 
 
 def test_when_the_last_token_is_revoked_it_is_open_again() -> None:

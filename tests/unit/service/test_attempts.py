@@ -3,13 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from limits import RateLimitItemPerSecond
 
 from app.domain.errors import TooManyAttempts, Unauthenticated
-from app.service.attempts import Attempts
-from tests.fakes import FakeClock
+from app.service.attempts import ALLOWED, WINDOW, Attempts
+from tests.fake_clock import Stopwatch
 from tests.unit.service.doors import ADMIN_TOKEN, HERE, THERE, UNKNOWN, Door
-from tests.waiting import until
 
 
 @pytest.fixture
@@ -85,26 +83,97 @@ def test_expired_tokens_are_failed_attempts_too(door: Door) -> None:
         door.enter(token)
 
 
-def test_after_a_while_an_address_may_try_again() -> None:
-    attempts = Attempts(clock=FakeClock(), rate=RateLimitItemPerSecond(1))
-    assert attempts.failed(HERE) is None
-    until(lambda: attempts.failed(HERE) is not None or attempts.spent(HERE))
-
-    assert until(lambda: not attempts.spent(HERE))
+@pytest.fixture
+def watch() -> Stopwatch:
+    return Stopwatch()
 
 
-def test_what_is_no_address_is_counted_all_the_same() -> None:
-    attempts = Attempts(clock=FakeClock())
-    for _ in range(10):
-        assert attempts.failed("unknown") is None
+@pytest.fixture
+def attempts(watch: Stopwatch) -> Attempts:
+    """It tells three addresses apart."""
+    return Attempts(monotonic=watch, most=3)
+
+
+def spend(attempts: Attempts, address: str) -> None:
+    for _ in range(ALLOWED):
+        assert attempts.failed(address) is None
+
+
+def test_an_address_waits_for_the_rest_of_the_minute(attempts: Attempts, watch: Stopwatch) -> None:
+    spend(attempts, HERE)
+    watch.advance(WINDOW - 20)
+
+    assert attempts.failed(HERE) == timedelta(seconds=20)
+    watch.advance(19.5)
+    assert attempts.failed(HERE) == timedelta(seconds=1)
+    watch.advance(0.5)
+    assert not attempts.spent(HERE)
+    spend(attempts, HERE)
+
+
+def test_to_try_on_while_one_must_wait_makes_it_no_longer(attempts: Attempts, watch: Stopwatch) -> None:
+    spend(attempts, HERE)
+    for _ in range(60):
+        attempts.failed(HERE)
+        watch.advance(1)
+
+    assert not attempts.spent(HERE)
+
+
+def test_what_is_over_is_not_kept(attempts: Attempts, watch: Stopwatch) -> None:
+    attempts.failed(HERE)
+    watch.advance(1)
+    attempts.failed(THERE)
+    watch.advance(WINDOW - 1)
+
+    assert not attempts.spent(HERE)
+    assert len(attempts) == 1
+
+
+def test_however_many_addresses_fail_no_more_is_kept(watch: Stopwatch) -> None:
+    attempts = Attempts(monotonic=watch, most=100)
+    for number in range(20_000):
+        attempts.failed(f"10.0.{number >> 8}.{number & 255}")
+
+    assert len(attempts) <= 101
+
+
+def test_while_too_many_addresses_fail_the_new_ones_count_as_one(
+    attempts: Attempts, watch: Stopwatch
+) -> None:
+    for known in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        attempts.failed(known)
+    for number in range(ALLOWED):
+        assert attempts.failed(f"198.51.100.{number}") is None
+
+    assert attempts.spent("198.51.100.99")
+    assert attempts.failed("198.51.100.99") is not None
+    assert not attempts.spent("192.0.2.1")
+    watch.advance(WINDOW)
+    assert not attempts.spent("198.51.100.99")
+
+
+def test_what_is_no_address_is_counted_all_the_same(attempts: Attempts) -> None:
+    spend(attempts, "unknown")
 
     assert attempts.spent("unknown")
     assert not attempts.spent("")
 
 
-def test_an_ipv4_address_is_the_same_however_it_is_written() -> None:
-    attempts = Attempts(clock=FakeClock())
-    for _ in range(10):
-        attempts.failed("::ffff:192.0.2.1")
+def test_of_what_is_no_address_not_much_is_kept(attempts: Attempts) -> None:
+    spend(attempts, "x" * 8000)
+
+    assert attempts.spent("x" * 64)
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "::1", "fe80::2%1"])
+def test_any_way_to_write_an_address_is_understood(attempts: Attempts, address: str) -> None:
+    spend(attempts, address)
+
+    assert attempts.spent(address)
+
+
+def test_an_ipv4_address_is_the_same_however_it_is_written(attempts: Attempts) -> None:
+    spend(attempts, "::ffff:192.0.2.1")
 
     assert attempts.spent("192.0.2.1")

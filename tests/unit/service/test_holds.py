@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import structlog
+from structlog.testing import capture_logs
+
 from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, EndReason, Instance, InstanceId, InstanceState, ProjectId
 from tests.unit.service.pools import Pool
@@ -96,8 +99,8 @@ def test_a_hold_between_look_and_call_wins(pool: Pool) -> None:
     release(pool)
     observe = pool.cloud.observe
 
-    def held_after_the_look(account_for: frozenset[InstanceId]) -> object:
-        seen = observe(account_for)
+    def held_after_the_look(account_for: frozenset[InstanceId], *, urgent: bool) -> object:
+        seen = observe(account_for, urgent=urgent)
         hold(pool, instance)
         return seen
 
@@ -116,6 +119,32 @@ def test_the_place_of_a_held_idle_instance_is_made_up_for(pool: Pool) -> None:
 
     assert (pool.cloud.desired, pool.count(IDLE)) == (6, 6)
     assert pool.limited_by is None
+
+
+def test_a_buffer_on_hold_is_filled_up_beside_it_and_all_of_it_is_kept_afterwards(pool: Pool) -> None:
+    pool.tick(6)
+    buffer = list(pool.registry.instances(DEFAULT_POOL, {IDLE}))
+    for instance in buffer:
+        hold(pool, instance)
+    pool.tick(6)
+    for instance in buffer:
+        unhold(pool, instance)
+    pool.tick(30)
+
+    assert (pool.cloud.desired, pool.count(IDLE), pool.called("terminate")) == (10, 10, 0)
+
+
+def test_a_pass_tells_what_is_on_hold_apart_from_what_is_idle(pool: Pool) -> None:
+    pool.tick(6)
+    for instance in list(pool.registry.instances(DEFAULT_POOL, {IDLE}))[:2]:
+        hold(pool, instance)
+    structlog.reset_defaults()
+
+    with capture_logs() as told:
+        pool.tick()
+
+    (finished,) = [line for line in told if line["event"] == "pass.finished"]
+    assert (finished["idle"], finished["held"], finished["found"]) == (3, 2, 5)
 
 
 def test_a_held_booting_instance_is_left_alone_and_made_up_for(pool: Pool) -> None:

@@ -87,6 +87,10 @@ class World:
         self.registry.destroy(instance, actor="tester", now=self.clock.now())
         return instance
 
+    def hold(self, instance: InstanceId) -> None:
+        now = self.clock.now()
+        self.registry.hold(instance, until=None, reason=None, actor="tester", now=now)
+
     def change(self, change: Change, pool: PoolName = DEFAULT_POOL) -> None:
         self.controls.change(pool, change, configured=5, expect=None, actor="token:ops", now=self.clock.now())
 
@@ -266,12 +270,21 @@ def test_each_pool_has_figures_of_its_own(two: World) -> None:
     assert (gpu.counts, gpu.buffer) == ({InstanceState.IDLE: 1, InstanceState.BOOTING: 1}, 2)
 
 
-def test_what_is_held_is_counted_whatever_its_state(two: World) -> None:
+def test_what_a_hold_keeps_from_projects_is_counted_as_held_alone(two: World) -> None:
     for instance in (two.idle(), two.booting(), two.idle(GPU)):
-        two.registry.hold(instance, until=None, reason=None, actor="tester", now=NOW)
+        two.hold(instance)
+    two.idle()
 
-    assert [pool.held for pool in two.reader.status().pools] == [2, 1]
-    assert [pool.held for pool in two.reader.pools()] == [2, 1]
+    for pools in (two.reader.status().pools, two.reader.pools()):
+        assert [pool.held for pool in pools] == [2, 1]
+        assert [pool.count(*InstanceState) for pool in pools] == [1, 0]
+
+
+def test_what_a_project_has_is_counted_as_its_own_on_hold_too(two: World) -> None:
+    two.hold(two.allocated("alice"))
+
+    for pool in (two.reader.status().default, two.reader.pool(DEFAULT_POOL)):
+        assert (pool.counts, pool.held) == ({InstanceState.ALLOCATED: 1}, 0)
 
 
 def test_a_pool_that_is_not_there_is_not_found(two: World) -> None:

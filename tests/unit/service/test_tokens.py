@@ -55,7 +55,9 @@ def test_no_two_tokens_are_alike(desk: TokenDesk) -> None:
     assert len({text[4:12] for text in written}) == len({text[13:] for text in written}) == 50
 
 
-@pytest.mark.parametrize("name", ["a", "ci", "Grafana-2.prod_eu", "9", "x" * 63])
+@pytest.mark.parametrize(
+    "name", ["a", "ci", "Grafana-2.prod_eu", "9", "x" * 63, "abcdef0", "ABCDEF01", "team-abcdef01"]
+)
 def test_what_can_be_typed_names_a_token(desk: TokenDesk, name: str) -> None:
     assert desk.create(name, Role.VIEWER, ttl=None, actor="a")[0].name == name
 
@@ -65,6 +67,15 @@ def test_anything_else_does_not(desk: TokenDesk, tokens: FakeTokens, name: str) 
     with pytest.raises(InvalidTokenName):
         desk.create(name, Role.VIEWER, ttl=None, actor="a")
     assert not tokens.listed()
+
+
+def test_what_could_be_the_id_of_another_token_is_no_name(desk: TokenDesk, tokens: FakeTokens) -> None:
+    """It would be revoked in place of that one."""
+    other, _ = desk.create("other", Role.VIEWER, ttl=None, actor="a")
+
+    with pytest.raises(InvalidTokenName, match="id"):
+        desk.create(other.id, Role.VIEWER, ttl=None, actor="a")
+    assert len(tokens.listed()) == 1
 
 
 def test_an_expired_token_keeps_its_name_until_it_is_revoked(tokens: FakeTokens) -> None:

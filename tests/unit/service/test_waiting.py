@@ -1,22 +1,15 @@
-"""Waiting in line: who is let in, who is served when, and what it costs."""
+"""Waiting in line: who is served when, and what it costs."""
 
 from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
 
-from app.domain.errors import AllocatedElsewhere, PoolExhausted, RegistryUnavailable
+from app.domain.errors import AllocatedElsewhere, PoolExhausted
 from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, PoolName, ProjectId
 from app.ports import Claimed
 from app.service.waiting import INSIST
-from tests.unit.service.allocating import GPU, World
-
-ALICE, BOB, CAROL = ProjectId("alice"), ProjectId("bob"), ProjectId("carol")
-A_MINUTE = timedelta(minutes=1)
-
-
-def wait(world: World, project: ProjectId = ALICE, wait: timedelta = A_MINUTE) -> Claimed:
-    return world.allocator.allocate(project, actor="tester", wait=wait)
+from tests.unit.service.allocating import A_MINUTE, ALICE, BOB, GPU, World, wait
 
 
 def count_claims(world: World) -> list[ProjectId]:
@@ -183,20 +176,6 @@ def test_two_instances_serve_two_who_wait(world: World) -> None:
     assert all(one.created for one in served)
 
 
-def test_the_same_project_twice_in_line_gets_one_instance_for_both(world: World) -> None:
-    served: list[Claimed] = []
-
-    def comes_again() -> None:
-        world.after(2, world.idle)
-        served.append(wait(world))
-
-    world.after(1, comes_again)
-    served.append(wait(world))
-
-    assert [one.created for one in served] == [True, False]
-    assert served[0].allocation == served[1].allocation
-
-
 def test_what_a_project_got_elsewhere_it_gets_here_too(world: World) -> None:
     elsewhere: list[Claimed] = []
 
@@ -231,72 +210,3 @@ def test_who_waits_for_another_pool_than_he_gets_one_of_is_told_so(world: World)
 
     with pytest.raises(AllocatedElsewhere):
         world.allocator.allocate(ALICE, actor="tester", pool=DEFAULT_POOL, wait=A_MINUTE)
-
-
-# Places
-
-
-def test_where_every_place_is_taken_the_next_one_is_refused_at_once(world: World) -> None:
-    refused: list[float] = []
-
-    def bob_comes() -> None:
-        world.after(1, carol_comes)
-        with pytest.raises(PoolExhausted):
-            wait(world, BOB, timedelta(seconds=5))
-
-    def carol_comes() -> None:
-        began = world.watch()
-        with pytest.raises(PoolExhausted, match="as many as may at a time"):
-            wait(world, CAROL)
-        refused.append(world.watch() - began)
-
-    world.after(1, bob_comes)
-    with pytest.raises(PoolExhausted):
-        wait(world)
-
-    assert refused == [0.0]
-
-
-def test_who_was_refused_a_place_counts_as_demand_all_the_same(world: World) -> None:
-    world.waiting_room.open_while(lambda: False)
-
-    with pytest.raises(PoolExhausted):
-        wait(world)
-
-    assert world.registry.waiting(DEFAULT_POOL, now=world.clock.now()) == 1
-
-
-def test_a_place_is_free_again_when_its_wait_is_over(world: World) -> None:
-    for _ in range(5):
-        with pytest.raises(PoolExhausted):
-            wait(world, wait=timedelta(seconds=1))
-    world.after(1, world.idle)
-
-    assert wait(world).created
-
-
-def test_a_place_is_free_again_after_a_failure(world: World) -> None:
-    instances = world.registry.instances
-
-    def away(*_: object) -> object:
-        raise RegistryUnavailable
-
-    for _ in range(5):
-        world.registry.instances = away  # type: ignore[assignment, method-assign]
-        with pytest.raises(RegistryUnavailable):
-            wait(world)
-    world.registry.instances = instances  # type: ignore[method-assign]
-    world.after(1, world.idle)
-
-    assert wait(world).created
-
-
-def test_at_the_end_of_the_process_everybody_is_sent_away(world: World) -> None:
-    began = world.watch()
-    ends_at = began + 3
-    world.waiting_room.open_while(lambda: world.watch() < ends_at)
-
-    with pytest.raises(PoolExhausted):
-        wait(world)
-
-    assert world.watch() - began < 4

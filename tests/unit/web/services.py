@@ -63,10 +63,14 @@ class Service:
         token: str | None = None,
         *,
         loopback_only: bool = False,
+        off: bool = False,
         tokens: Tokens | None = None,
         proxy_hops: int = 0,
     ) -> None:
-        """Without a token it is open to all, or with `loopback_only` to its own machine while unused."""
+        """Without a token it is open to all, or with `loopback_only` to its own machine while unused.
+
+        With `off` it is open to its own machine whatever tokens there are.
+        """
         self.registry = SqlRegistry(transactions)
         self.clock = FakeClock()
         self.waker = FakeWaker()
@@ -78,10 +82,11 @@ class Service:
         self.gate = Gate(
             standing=Standing(self.tokens, monotonic=self.watch),
             uses=Uses(self.tokens),
-            attempts=Attempts(clock=self.clock),
+            attempts=Attempts(monotonic=self.watch),
             clock=self.clock,
             admin_token=token,
-            always_open=token is None and tokens is None and not loopback_only,
+            always_open=off or (token is None and tokens is None and not loopback_only),
+            local=off,
             open_while_unused=loopback_only,
         )
         self.app = create_app(

@@ -112,6 +112,20 @@ def test_a_token_stands_in_no_log_line(
     assert token[13:30] not in told
 
 
+def test_who_still_uses_a_revoked_token_is_found_by_its_id(
+    transactions: Transactions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(transactions, tokens=FakeTokens())
+    token = service.token("ci", Role.ALLOCATOR)
+    service.tokens.revoke("ci", actor="cli:ann", now=service.clock.now())
+
+    service.http.get("/status", headers={"Authorization": f"Bearer {token}"})
+
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if "access.refused" in one)
+    assert token[4:12] in line
+    assert token[13:] not in line
+
+
 # Without a token: this machine alone, and no web page behind its user's back
 
 
@@ -145,21 +159,72 @@ def test_without_a_token_another_machine_is_refused(transactions: Transactions) 
     assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
 
 
-def test_a_picture_on_another_site_takes_no_instance(service: Service) -> None:
+def test_auth_off_on_a_loopback_address_is_no_weaker(transactions: Transactions) -> None:
+    service = Service(transactions, off=True)
+    service.token("ci", Role.VIEWER)
+
+    assert service.http.get("/status").status_code == 200
+    for answer in (
+        service.http.get("/a1", headers={"Host": "evil.example"}),
+        service.http.get("/a1", environ_base={"REMOTE_ADDR": "10.0.0.5"}),
+    ):
+        assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
+
+
+PICTURE = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+FRAME = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+SCRIPT = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("way", [PICTURE, FRAME, SCRIPT])
+def test_what_is_on_another_page_takes_no_instance(service: Service, site: str, way: dict[str, str]) -> None:
     service.idle()
 
-    answer = service.http.get(
-        "/a1",
-        headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    )
+    answer = service.http.get("/a1", headers={"Sec-Fetch-Site": site, **way})
 
     assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
     assert service.allocated == 0
 
 
-def test_a_link_on_another_site_may_be_followed(service: Service) -> None:
+@pytest.mark.parametrize("path", ["/", "/docs", "/status", "/v1/pools"])
+def test_a_link_on_another_site_may_look(service: Service, path: str) -> None:
+    assert service.http.get(path, headers={"Sec-Fetch-Site": "cross-site", **LINK}).status_code == 200
+
+
+def test_a_link_on_another_site_takes_no_instance(service: Service) -> None:
+    """A page follows it by itself: `location = "http://localhost:9092/a1"`."""
     service.idle()
-    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+    answer = service.http.get("/a1", headers={"Sec-Fetch-Site": "cross-site", **LINK})
+
+    assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
+    assert service.allocated == 0
+
+
+def test_a_form_on_another_site_destroys_nothing(service: Service) -> None:
+    machine = service.held_by("a1")
+
+    answer = service.http.post(
+        "/destroy", json={"machineId": machine}, headers={"Sec-Fetch-Site": "cross-site", **LINK}
+    )
+
+    assert (answer.status_code, service.allocated) == (403, 1)
+
+
+@pytest.mark.parametrize("site", ["same-site", "same-origin", "none"])
+def test_a_link_on_the_same_site_or_an_address_that_was_typed_takes_one(service: Service, site: str) -> None:
+    """On this machine that is a page at another port: the user's own product."""
+    service.idle()
+
+    assert service.http.get("/a1", headers={"Sec-Fetch-Site": site, **LINK}).status_code == 200
+
+
+def test_with_a_token_a_page_may_be_anywhere(transactions: Transactions) -> None:
+    service = Service(transactions, TOKEN)
+    service.idle()
+    headers = {"Sec-Fetch-Site": "cross-site", **SCRIPT, "Authorization": f"Bearer {TOKEN}"}
 
     assert service.http.get("/a1", headers=headers).status_code == 200
 
@@ -249,6 +314,11 @@ def test_an_open_service_behind_a_proxy_answers_its_own_machine(transactions: Tr
         {**LOCAL, "X-Forwarded-For": "127.0.0.1, 203.0.113.9"},
         {**LOCAL, "X-Forwarded-For": "unknown"},
         {**LOCAL, "X-Forwarded-Host": "evil.example"},
+        {**LOCAL, "X-Forwarded-For": '""'},
+        {**LOCAL, "X-Forwarded-For": '127.0.0.1, ""'},
+        {**LOCAL, "X-Forwarded-For": '" "'},
+        {**LOCAL, "X-Forwarded-Host": '""'},
+        {**LOCAL, "X-Forwarded-Host": 'localhost, ""'},
         {"X-Forwarded-For": "127.0.0.1"},
         {"X-Forwarded-Host": "localhost"},
         {},

@@ -89,7 +89,18 @@ def test_no_method_but_get_allocates(service: Service, method: str) -> None:
     answer = service.http.open("/my-project", method=method)
 
     assert answer.status_code == (204 if method == "OPTIONS" else 405)
-    assert "GET" in answer.headers["Allow"]
+    assert sorted(answer.headers["Allow"].split(", ")) == ["GET", "OPTIONS"]
+    assert service.allocated == 0
+
+
+@pytest.mark.parametrize("path", ["//my-project", "//status", "///status", "//healthz", "//", "//v1/pools"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_two_slashes_are_not_one(service: Service, method: str, path: str) -> None:
+    service.idle()
+
+    answer = service.http.open("/", method=method, environ_overrides={"PATH_INFO": path})
+
+    assert (answer.status_code, problem_of(answer)) == (404, "not-found")
     assert service.allocated == 0
 
 
@@ -203,6 +214,21 @@ def test_status_counts_and_lists(service: Service) -> None:
     other = next(machine for machine in held if machine["state"] == "idle")
     assert (other["isUsed"], other["assignedProject"]) == (False, None)
     assert {one["machineId"], other["machineId"]} == {used, free}
+
+
+def test_status_does_not_count_what_is_on_hold_as_idle(service: Service) -> None:
+    used, kept, booting = service.held_by("my-project"), service.idle(), service.booting()
+    for instance in (used, kept, booting):
+        service.http.put(f"/v1/instances/{instance}/hold")
+
+    body = service.http.get("/status").get_json()
+
+    for told in (body, body["pools"][0]):
+        assert (told["totalMachines"], told["idleMachines"], told["usedMachines"]) == (1, 0, 1)
+        assert (told["bootingMachines"], told["heldMachines"]) == (0, 2)
+    assert {one["machineId"]: one["held"] for one in body["machines"]} == dict.fromkeys(
+        (used, kept, booting), True
+    )
 
 
 def test_status_tells_when_an_idle_instance_was_last_found_ready(service: Service) -> None:

@@ -123,13 +123,28 @@ def test_a_hold_needs_no_body(service: Service) -> None:
     assert service.http.put(path).get_json()["hold"]["until"] is None
 
 
-@pytest.mark.parametrize("reason", ["two\nlines", "nul\0", "x" * 201, "\ud800"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *("two\nlines", "nul\0", "x" * 201, "\ud800", "", " ", "\u00a0\u3000"),
+        *(f"a{character}b" for character in "\x7f\x80\x85\x9b\x9f\u2028\u2029\u202a\u202e\u2066\u2069"),
+    ],
+)
 def test_a_reason_is_one_short_line(service: Service, reason: str) -> None:
     path = f"/v1/instances/{service.idle()}/hold"
 
     answer = service.http.put(path, json={"reason": reason})
 
     assert (answer.status_code, problem_of(answer), places_of(answer)) == (400, "invalid-body", {"reason"})
+
+
+@pytest.mark.parametrize(
+    "reason", ["x", " a  look ", "größer", "日本語", "👩\u200d💻", "\u05d0\u200f!", "x" * 200]
+)
+def test_a_reason_may_be_in_any_language(service: Service, reason: str) -> None:
+    path = f"/v1/instances/{service.idle()}/hold"
+
+    assert service.http.put(path, json={"reason": reason}).get_json()["hold"]["reason"] == reason
 
 
 def test_a_held_instance_is_not_handed_out(service: Service) -> None:

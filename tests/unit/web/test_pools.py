@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.domain.controls import Change, Controls
+from app.domain.errors import RegistryUnavailable
+from app.domain.model import PoolName
 from tests.unit.web.services import GPU, Service, places_of, problem_of
 
 URL = "/v1/pools/default"
@@ -19,6 +22,15 @@ def test_a_pool_tells_its_figures(service: Service) -> None:
     assert (found["name"], found["group"], found["region"]) == ("default", "vscode-asg", "us-east-1")
     assert (found["buffer"], found["configuredBuffer"], found["paused"]) == (5, 5, False)
     assert found["instances"] == {"booting": 1, "idle": 1, "allocated": 1, "terminating": 0, "held": 0}
+
+
+def test_what_is_on_hold_is_not_counted_as_idle(service: Service) -> None:
+    for instance in (service.held_by("my-project"), service.booting(), service.idle()):
+        service.http.put(f"/v1/instances/{instance}/hold")
+
+    found = service.http.get(URL).get_json()
+
+    assert found["instances"] == {"booting": 0, "idle": 0, "allocated": 1, "terminating": 0, "held": 2}
 
 
 def test_pools_are_listed_with_default_first(service: Service) -> None:
@@ -136,3 +148,54 @@ def test_of_two_who_read_the_same_one_is_refused(service: Service) -> None:
 
     assert [answer.status_code for answer in answers] == [200, 412]
     assert service.http.get(URL).get_json()["buffer"] == 8
+
+
+def test_the_answer_tells_the_change_and_its_tag_whoever_writes_behind_it(service: Service) -> None:
+    mine = service.controls.change
+
+    def and_somebody_else(pool: PoolName, change: Change, **how: Any) -> Controls:
+        after = mine(pool, change, **how)
+        mine(pool, Change(buffer=9, paused=True), **how)
+        return after
+
+    service.controls.change = and_somebody_else  # type: ignore[method-assign]
+
+    answer = service.http.patch(URL, json={"buffer": 8})
+
+    told = answer.get_json()
+    assert (told["buffer"], told["paused"], told["limitedBy"]) == (8, False, None)
+    assert "paused" not in {notice["code"] for notice in told["warnings"]}
+    assert answer.headers["ETag"] == '"1"'
+    later = service.http.patch(URL, json={"buffer": 7}, headers={"If-Match": answer.headers["ETag"]})
+    assert later.status_code == 412
+
+
+def test_a_database_that_goes_away_behind_a_change_does_not_hide_it(service: Service) -> None:
+    mine = service.controls.change
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RegistryUnavailable
+
+    def and_go_away(pool: PoolName, change: Change, **how: Any) -> Controls:
+        after = mine(pool, change, **how)
+        service.registry.view = service.controls.controls = fail  # type: ignore[method-assign]
+        return after
+
+    service.controls.change = and_go_away  # type: ignore[method-assign]
+
+    answer = service.http.patch(URL, json={"paused": True})
+
+    assert (answer.status_code, answer.get_json()["paused"]) == (200, True)
+
+
+def test_a_database_that_is_away_changes_nothing(service: Service) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RegistryUnavailable
+
+    readable, service.registry.view = service.registry.view, fail  # type: ignore[method-assign]
+
+    answer = service.http.patch(URL, json={"paused": True})
+    service.registry.view = readable  # type: ignore[method-assign]
+
+    assert (answer.status_code, problem_of(answer)) == (503, "registry-unavailable")
+    assert service.http.get(URL).get_json()["paused"] is False

@@ -185,7 +185,7 @@ def test_a_cursor_of_another_list_is_400(service: Service) -> None:
     assert (answer.status_code, places_of(answer)) == (400, {"cursor"})
 
 
-@pytest.mark.parametrize("key", ["x", "-1", "9" * 30, "1.5", "٣"])
+@pytest.mark.parametrize("key", ["x", "-1", "9" * 30, "1.5", "٣", "09", "00", "9223372036854775808"])
 def test_a_cursor_that_somebody_made_up_is_400(service: Service, key: str) -> None:
     from app.web import cursors
 

@@ -46,6 +46,8 @@ ROUTES = {
     "DELETE /v1/instances/<instance>/hold": Role.ADMIN,
     "PATCH /v1/pools/<name>": Role.ADMIN,
 }
+TAKING = "GET /<first_word:name>"
+"""The one GET without a HEAD: it would have to take an instance."""
 CALLERS = {
     "nobody": ALL,
     "garbage": ALL,
@@ -146,7 +148,7 @@ def test_an_open_service_lets_everybody_of_its_machine_do_everything(matrix: Mat
         assert matrix.ask(route, caller, service=matrix.open).status_code not in {401, 403, 429}
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.startswith("GET ")])
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.startswith("GET ") and route != TAKING])
 def test_looking_at_the_head_needs_what_looking_needs(matrix: Matrix, route: str) -> None:
     refused = matrix.ask(route, "nobody", method="HEAD").status_code == 401
 
