@@ -65,9 +65,9 @@ class Budget:
     def let_in(self, action: str, *, leaving: float = 0.0) -> None:
         """Return where a call may begin: one of a single request must leave so many tokens (or that debt).
 
-        What is to be left is said of a whole bucket: of a share, its part, and LEAST at least. Raises BudgetSpent where the
-        budget does not allow it. Its `wait` leaves room for a look as well, where something is to be left:
-        the pass that tries again begins with one.
+        What is to be left is said of a whole bucket: of a share, its part, and LEAST at least.
+        Raises BudgetSpent where the budget does not allow it. Where something is to be left, its `wait`
+        leaves room for a look as well, because the pass that tries again begins with one.
         """
         needed = 1.0 + (max(leaving * self._bucket.part, LEAST) if leaving > 0 else leaving)
         wait = self._bucket.wait(self._number, needed)

@@ -1,18 +1,17 @@
 """The way to AWS: one boto3 session with two kinds of clients, one for reading and one for changing."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from boto3.session import Session
 from botocore.config import Config
 
 from app.aws.account import Account
-from app.aws.budget import RESERVE, Budget
+from app.aws.budget import LEISURE, RESERVE, Budget
 from app.aws.errors import translated
 from app.domain.errors import BadCredentials, BudgetSpent, Throttled
 
@@ -51,8 +50,9 @@ class Connection:
     attempt after a lost answer would hide that the first one was carried out.
 
     Each service has one budget for all that is done over this connection, a share of the account's: where it
-    is used up, a call raises BudgetSpent and is not made; a `patient` one waits until there is room. Where AWS itself throttles a call, the budget of that
-    service begins anew from nothing. `agent` stands in the User-Agent of each call, and so in CloudTrail.
+    is used up, a call raises BudgetSpent and is not made; a `patient` one waits until there is more room than a pass needs.
+    Where AWS itself throttles a call, the budget of that service begins anew from nothing. `agent` stands in
+    the User-Agent of each call, and so in CloudTrail.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Connection:
         endpoint_url: str | None = None,
         read_timeout: float = 10.0,
         agent: str = AGENT,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.region = account.region
         self._account = account
         self._endpoint_url = endpoint_url
         self._read_timeout = read_timeout
         self._agent = agent
-        self._sleep = sleep
+        self._sleep = sleep or Event().wait
         self._lock = Lock()
         self._session: Session | None = None
         self._clients: dict[int, Clients] = {}
@@ -127,7 +127,7 @@ class Connection:
     def _let_in(self, budget: Budget, action: str, *, leaving: float, patient: bool) -> None:
         while True:
             try:
-                return budget.let_in(action, leaving=leaving)
+                return budget.let_in(action, leaving=LEISURE if patient else leaving)
             except BudgetSpent as spent:
                 if not patient:
                     raise

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from app.aws.budget import LEISURE
 from app.aws.connection import Clients, Connection
 from app.aws.errors import InstanceGone, InvalidRequest, WouldSucceed
 from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, Answer
@@ -44,9 +43,12 @@ class Trial:
 class Permissions:
     """Tries what one group's pool needs. Changes nothing; raises nothing but what `confirm` raises."""
 
-    def __init__(self, connection: Connection, group: str, confirm: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: Connection, group: str, confirm: Callable[[], None], *, patient: bool = False
+    ) -> None:
         self._aws = connection
         self._confirm = confirm
+        self._patient = patient
         self._group = group
 
     def examine(self, answer: Answer | None, *, listable: bool, genuine: bool) -> Iterator[Finding]:
@@ -183,8 +185,8 @@ class Permissions:
 
     def _lend(self, trial: Trial) -> AbstractContextManager[Clients]:
         if trial.change:
-            return self._aws.changing(trial.action, confirm=self._confirm, leaving=LEISURE, patient=True)
-        return self._aws.reading(trial.action, leaving=LEISURE, patient=True)
+            return self._aws.changing(trial.action, confirm=self._confirm, patient=self._patient)
+        return self._aws.reading(trial.action, patient=self._patient)
 
 
 def _unknown(action: str, why: str) -> Finding:

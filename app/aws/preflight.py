@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from app.aws import notices, translate
-from app.aws.budget import LEISURE
 from app.aws.connection import Connection
 from app.aws.permissions import Permissions
 from app.aws.translate import Answer
@@ -58,18 +57,25 @@ class _First:
 class AwsPreflight:
     """The Preflight port over boto3: about ten calls, none of which can change anything.
 
-    Where our own budget is short, it waits, so that a pass finds room.
 
     All the same, `confirm` is called before each that AWS would take for a change; what it raises comes out.
     """
 
     def __init__(
-        self, connection: Connection, group: str, clock: Clock, *, confirm: Callable[[], None]
+        self,
+        connection: Connection,
+        group: str,
+        clock: Clock,
+        *,
+        confirm: Callable[[], None],
+        patient: bool = False,
     ) -> None:
+        """The `patient` wait for room in our own budget, and leave most of it to passes."""
         self._aws = connection
         self._group = group
         self._clock = clock
-        self._permissions = Permissions(connection, group, confirm)
+        self._patient = patient
+        self._permissions = Permissions(connection, group, confirm, patient=patient)
 
     def examine(self, buffer: int) -> Sequence[Finding]:
         """Tell of each thing that must be right whether it is; see the port.
@@ -94,7 +100,7 @@ class AwsPreflight:
     def _ask(self) -> _First:
         asked_at = self._clock.now()
         try:
-            with self._aws.reading(_DESCRIBE, leaving=LEISURE, patient=True) as clients:
+            with self._aws.reading(_DESCRIBE, patient=self._patient) as clients:
                 answer = clients.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self._group])
                 groups = [
                     one for one in answer["AutoScalingGroups"] if one["AutoScalingGroupName"] == self._group

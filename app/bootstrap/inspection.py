@@ -59,7 +59,9 @@ def inspect(settings: Settings) -> Inspection:
         [
             PoolDoctor(
                 pool,
-                preflight=AwsPreflight(to_aws[name], pool.group, clock, confirm=_changes_nothing),
+                preflight=AwsPreflight(
+                    to_aws[name], pool.group, clock, confirm=_changes_nothing, patient=True
+                ),
                 cloud=clouds[name],
                 prober=prober(pool),
                 clock=clock,

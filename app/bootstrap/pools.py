@@ -64,7 +64,7 @@ def new_jobs(
             policy=policy, registry=registry, controls=controls, prober=ready, mandate=mandate, clock=clock
         )
         examination = Examination(
-            AwsPreflight(connection, pool.group, clock, confirm=confirm),
+            AwsPreflight(connection, pool.group, clock, confirm=confirm, patient=True),
             policy=policy,
             controls=controls,
             monotonic=time.monotonic,

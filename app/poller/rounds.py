@@ -21,7 +21,7 @@ class Jobs:
     """What a leader does for one pool in one term."""
 
     tick: Callable[[bool], PassReport]
-    """A pass; told whether it is urgent, because somebody wished for it. May raise RegistryUnavailable or NotLeading."""
+    """A pass; is told whether somebody wished for it. May raise RegistryUnavailable or NotLeading."""
     probe: Callable[[], bool]
     """Ask the instances; true where a pass may find news then."""
     examine: Callable[[], bool]

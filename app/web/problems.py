@@ -37,7 +37,6 @@ STATUS: dict[type[OrchestratorError], int] = {
 """The status of each error that a request can meet; a subclass has its parent's unless it stands here."""
 
 DATABASE_RETRY_SECONDS = 2
-OUR_FAULT = "Something went wrong on our side. It has been logged."
 MEDIA = "application/problem+json"
 _IN_OUR_WORDS: Mapping[type[HTTPException], str] = {
     exceptions.BadRequest: "The request cannot be understood.",
@@ -124,11 +123,16 @@ def _http_error(error: HTTPException) -> Response:
     return answer
 
 
-def _crash(error: Exception) -> Response:
-    log.error("request.crashed", exc_info=error)
-    return problem(
+def crash_body() -> dict[str, object]:
+    """Return the members of a bug of ours."""
+    return body_of(
         500,
         code="internal-error",
         title="Internal error",
-        detail=OUR_FAULT,
+        detail="Something went wrong on our side. It has been logged.",
     )
+
+
+def _crash(error: Exception) -> Response:
+    log.error("request.crashed", exc_info=error)
+    return _written(crash_body())

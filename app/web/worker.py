@@ -54,10 +54,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what came to no application, or made it crash so that it has not answered itself."""
         refusal = _refusal(exc, self.cfg)
-        body = problems.http_body(refusal)
-        if body["status"] == exceptions.InternalServerError.code:
+        if refusal is None:
+            body = problems.crash_body()
             log.error("request.crashed", exc_info=exc)
         else:
+            body = problems.http_body(refusal)
             address = addr[0] if addr else None
             log.warning("request.refused", status=body["status"], detail=str(exc)[:_SHORT], address=address)
         try:
@@ -69,8 +70,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 _SHORT = 200
 
 
-def _refusal(error: BaseException, limits: Any) -> HTTPException:
-    """Return what HTTP calls an error of gunicorn's."""
+def _refusal(error: BaseException, limits: Any) -> HTTPException | None:
+    """Return what HTTP calls an error of gunicorn's; None where it is not the client's fault."""
     match error:
         case errors.LimitRequestLine():
             return exceptions.RequestURITooLarge(
@@ -93,7 +94,7 @@ def _refusal(error: BaseException, limits: Any) -> HTTPException:
             pass  # ours, and not the client's
         case errors.ParseException() | ssl.SSLError():
             return exceptions.BadRequest(f"This is not HTTP. {str(error)[:_SHORT]}.")
-    return exceptions.InternalServerError(problems.OUR_FAULT)
+    return None
 
 
 def _written(body: dict[str, object]) -> bytes:

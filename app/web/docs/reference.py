@@ -34,7 +34,7 @@ def of(document: Json) -> Json:
     sections = [
         {
             "name": tag["name"],
-            "slug": _slug(tag["name"]),
+            "slug": f"operations-{_slug(tag['name'])}",
             "told": tag["description"],
             "operations": sorted(some, key=lambda one: one["id"] in _ENDS),
         }
@@ -83,7 +83,7 @@ def _guide(text: str) -> tuple[Markup, list[Json]]:
             slug = _slug(inside.content)
             opening.attrSet("id", slug)
             headings.append({"slug": slug, "text": inside.content})
-    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})), headings  # noqa: S704 - escaped by it
+    return _made(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})), headings
 
 
 def _operation(document: Json, path: str, method: str, told: Json) -> Json:
@@ -222,9 +222,13 @@ def _quoted(body: Json) -> str:
 
 
 def _html(text: str, *, inline: bool = False) -> Markup:
-    made = _MARKDOWN.renderInline(text) if inline else _MARKDOWN.render(text)
-    made = made.replace('href="/docs#', 'href="#')
-    return Markup(made)  # noqa: S704 - what stands in the text as HTML is escaped by it
+    return _made(_MARKDOWN.renderInline(text) if inline else _MARKDOWN.render(text))
+
+
+def _made(written: str) -> Markup:
+    """Take what was made of Markdown as it is, but for links to this page, which need not load it again."""
+    here = written.replace('href="/docs#', 'href="#')
+    return Markup(here)  # noqa: S704 - what stands in the text as HTML is escaped by markdown-it
 
 
 def _slug(text: str) -> str:

@@ -77,7 +77,7 @@ def test_a_question_that_was_put_off_is_asked_by_the_next_pass(pool: Pool) -> No
     pool.claim("alice")
     pool.cloud.fail("launch_failures", SPENT)
 
-    pool.tick(6)
+    pool.tick(8)
 
     assert pool.called("launch_failures") == 2
     assert pool.limited_by is Limit.CAPACITY
