@@ -50,9 +50,9 @@ class Connection:
     attempt after a lost answer would hide that the first one was carried out.
 
     Each service has one budget for all that is done over this connection, a share of the account's: where it
-    is used up, a call raises BudgetSpent and is not made; a `patient` one waits until there is more room than a pass needs.
-    Where AWS itself throttles a call, the budget of that service begins anew from nothing. `agent` stands in
-    the User-Agent of each call, and so in CloudTrail.
+    is used up, a call raises BudgetSpent and is not made; a `patient` one waits until it leaves what passes
+    may need. Where AWS itself throttles a call, the budget of that service begins anew from nothing. `agent`
+    stands in the User-Agent of each call, and so in CloudTrail.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ class AwsPreflight:
         confirm: Callable[[], None],
         patient: bool = False,
     ) -> None:
-        """The `patient` wait for room in our own budget, and leave most of it to passes."""
+        """Where it is `patient`, it waits for room in our own budget, and leaves most of it to passes."""
         self._aws = connection
         self._group = group
         self._clock = clock

@@ -193,7 +193,8 @@ class Registry(Protocol):
 
         One that we end because it is not ready, or that leaves from service without having been ready, counts
         as a boot failure. False, and no change, where its state is not `expect` any more, or where we would
-        end one that is held, or whose pool is paused by now. A hold ends with its instance, and once that is ending by no decision of ours.
+        end one that is held, or whose pool is paused by now. A hold ends with its instance, and once that is
+        ending by no decision of ours.
         """
         ...
 
