@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     buffer: Buffer = 5
     """Idle instances to keep ready"""
     poll_interval: Annotated[float, Field(ge=1, le=3600)] = 10
-    """Seconds between two passes at rest, more with many pools in a region; a claim or a destroy starts one at once"""
+    """Seconds between two passes at rest, more with many pools in a region; a claim or destroy starts one"""
     database_url: AnyName = "sqlite:///var/orchestrator.db"
     """SQLAlchemy URL of the registry: `sqlite:///FILE` or `postgresql+psycopg://...`"""
     bind: str = "127.0.0.1:9092"
