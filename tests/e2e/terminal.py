@@ -19,6 +19,12 @@ from tests.waiting import until
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Leave the size to the terminal: where tests run in several processes, these variables tell another."""
+    found = environment({"TERM": "xterm-256color", **settings})
+    return {name: value for name, value in found.items() if name not in {"COLUMNS", "LINES"}}
+
+
 class Terminal:
     """Runs one program at a terminal of so many columns and lines."""
 
@@ -30,7 +36,7 @@ class Terminal:
         self._process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
-            env={**environment({"TERM": "xterm-256color", **settings})},
+            env=_environment(settings),
             stdin=program_side,
             stdout=program_side,
             stderr=program_side,

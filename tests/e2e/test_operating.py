@@ -166,7 +166,7 @@ def test_at_a_terminal_status_is_coloured_and_stays_within_it(service: Service, 
         assert screen.exit_code() == 0
 
     assert "\x1b[32midle" in screen.raw
-    assert max(len(line) for line in screen.text.splitlines()) <= columns
+    assert [line for line in screen.text.splitlines() if len(line) > columns] == []
     assert all(instance["id"] in screen.text for instance in answer(service, "instances"))
 
 
