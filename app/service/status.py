@@ -8,7 +8,7 @@ from functools import partial
 from app.domain.controls import Controls
 from app.domain.counting import Count, counted
 from app.domain.errors import PoolNotFound, RegistryUnavailable
-from app.domain.model import DEFAULT_POOL, Instance, InstanceState, Limit, Notice, PoolName, PoolView
+from app.domain.model import DEFAULT_POOL, Instance, Limit, Notice, PoolName, PoolView
 from app.ports import Census, Clock, ControlPanel, Lease, Leases, Registry
 from app.settings import PoolSettings
 
@@ -37,19 +37,13 @@ class PoolStatus:
     controls: Controls
     view: PoolView
     """What the last passes learnt; `limited_by` and `notices` are those to be shown now."""
-    counts: Mapping[InstanceState, int]
-    """How many instances are in each state, as a Count has it: without those in `held`."""
-    held: int
-    """How many would be booting or idle, and are on hold."""
+    count: Count
+    """How many instances it has, each counted once."""
 
     @property
     def buffer(self) -> int:
         """Idle instances to keep ready, as things stand."""
         return self.controls.over(self.config.policy).buffer
-
-    def count(self, *states: InstanceState) -> int:
-        """Count the instances in these states, without those in `held`."""
-        return sum(self.counts.get(state, 0) for state in states)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +106,7 @@ class StatusReader:
         """Tell the figures of every pool, and every instance of the pool `default` that is not terminated."""
         pools = self.pools()
         found = self._registry.instances(DEFAULT_POOL).values()
-        own = counted(found)  # once more: from what is listed beside it
-        default = replace(pools[0], counts=own.states, held=own.held)
+        default = replace(pools[0], count=counted(found))  # once more: from what is listed beside it
         return Status(
             default=default,
             instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
@@ -172,7 +165,7 @@ class StatusReader:
         if name == DEFAULT_POOL:
             notices += unknown_pools(census, self._pools)
         shown = replace(view, limited_by=limited_by, notices=tuple(notices))
-        return PoolStatus(config=config, controls=controls, view=shown, counts=count.states, held=count.held)
+        return PoolStatus(config=config, controls=controls, view=shown, count=count)
 
     def _duty(self, pass_age: timedelta | None) -> Duty:
         return Duty(replica=self._replica, leader=self._leases.leader(), pass_age=pass_age)

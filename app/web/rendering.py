@@ -88,11 +88,11 @@ def pool(one: PoolStatus) -> v1.Pool:
         port=config.port,
         readiness=config.readiness,
         instances=v1.Counts(
-            booting=one.count(InstanceState.BOOTING),
-            idle=one.count(InstanceState.IDLE),
-            allocated=one.count(InstanceState.ALLOCATED),
-            terminating=one.count(InstanceState.TERMINATING),
-            held=one.held,
+            booting=one.count.of(InstanceState.BOOTING),
+            idle=one.count.of(InstanceState.IDLE),
+            allocated=one.count.of(InstanceState.ALLOCATED),
+            terminating=one.count.of(InstanceState.TERMINATING),
+            held=one.count.held,
         ),
         desired_capacity=view.group.desired,
         min_size=view.group.min_size,
@@ -158,16 +158,16 @@ def leader(duty: Duty) -> seed.Leader | None:
 
 
 def _figures(one: PoolStatus) -> dict[str, object]:
-    idle, used = one.count(InstanceState.IDLE), one.count(InstanceState.ALLOCATED)
+    idle, used = one.count.of(InstanceState.IDLE), one.count.of(InstanceState.ALLOCATED)
     view = one.view
     return {
         "name": one.config.name,
         "total_machines": idle + used,
         "idle_machines": idle,
         "used_machines": used,
-        "booting_machines": one.count(InstanceState.BOOTING),
-        "terminating_machines": one.count(InstanceState.TERMINATING),
-        "held_machines": one.held,
+        "booting_machines": one.count.of(InstanceState.BOOTING),
+        "terminating_machines": one.count.of(InstanceState.TERMINATING),
+        "held_machines": one.count.held,
         "buffer": one.buffer,
         "paused": one.controls.paused,
         "desired_capacity": view.group.desired,

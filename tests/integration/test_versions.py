@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.controls import Controls
+from app.domain.counting import Count
 from app.domain.errors import RegistryUnusable
 from app.domain.finding import Verdict
 from app.domain.model import DEFAULT_POOL, InstanceState, ProjectId
@@ -166,7 +167,7 @@ def test_status_tells_an_unknown_limit(written: SqlRegistry) -> None:
     view = written.view(DEFAULT_POOL)
     written.close()
 
-    pool = PoolStatus(config=a_pool(), controls=Controls(pool=DEFAULT_POOL), view=view, counts={}, held=0)
+    pool = PoolStatus(config=a_pool(), controls=Controls(pool=DEFAULT_POOL), view=view, count=Count())
     duty = Duty(replica="ours", leader=None, pass_age=None)
     told = rendering.status(Status(default=pool, instances=[], pools=[pool], duty=duty))
 

@@ -141,7 +141,7 @@ def test_each_state_is_counted(world: World, state: InstanceState, count: int) -
     world.booting()
     world.terminating()
 
-    assert world.reader.status().default.count(state) == count
+    assert world.reader.status().default.count.of(state) == count
 
 
 def test_the_oldest_state_comes_first(world: World) -> None:
@@ -266,8 +266,8 @@ def test_each_pool_has_figures_of_its_own(two: World) -> None:
 
     default, gpu = two.reader.status().pools
 
-    assert (default.counts, default.buffer) == ({InstanceState.IDLE: 1}, 5)
-    assert (gpu.counts, gpu.buffer) == ({InstanceState.IDLE: 1, InstanceState.BOOTING: 1}, 2)
+    assert (default.count.states, default.buffer) == ({InstanceState.IDLE: 1}, 5)
+    assert (gpu.count.states, gpu.buffer) == ({InstanceState.IDLE: 1, InstanceState.BOOTING: 1}, 2)
 
 
 def test_what_a_hold_keeps_from_projects_is_counted_as_held_alone(two: World) -> None:
@@ -276,15 +276,15 @@ def test_what_a_hold_keeps_from_projects_is_counted_as_held_alone(two: World) ->
     two.idle()
 
     for pools in (two.reader.status().pools, two.reader.pools()):
-        assert [pool.held for pool in pools] == [2, 1]
-        assert [pool.count(*InstanceState) for pool in pools] == [1, 0]
+        assert [pool.count.held for pool in pools] == [2, 1]
+        assert [sum(pool.count.states.values()) for pool in pools] == [1, 0]
 
 
 def test_what_a_project_has_is_counted_as_its_own_on_hold_too(two: World) -> None:
     two.hold(two.allocated("alice"))
 
     for pool in (two.reader.status().default, two.reader.pool(DEFAULT_POOL)):
-        assert (pool.counts, pool.held) == ({InstanceState.ALLOCATED: 1}, 0)
+        assert (pool.count.states, pool.count.held) == ({InstanceState.ALLOCATED: 1}, 0)
 
 
 def test_a_pool_that_is_not_there_is_not_found(two: World) -> None:
