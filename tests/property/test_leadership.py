@@ -37,6 +37,7 @@ class Replica:
 class Change:
     """A change to AWS, as it is under way by the true time."""
 
+    replica: str
     term: int
     ends_at: float
 
@@ -128,7 +129,11 @@ class Election(RuleBasedStateMachine):
 
     @rule(which=REPLICAS)
     def one_ends(self, which: int) -> None:
-        self.replicas[which].leadership.resign()
+        """It resigns once the passes in hand are over (see Poller.stop), and so are their changes."""
+        ending = self.replicas[which]
+        in_hand = [change.ends_at for change in self.under_way if change.replica == ending.name]
+        self._pass_time(max(0.0, max(in_hand, default=0.0) - self.truth()))
+        ending.leadership.resign()
         self.one_is_killed(which)
 
     @rule(lasts=st.floats(0.01, CHANGE), slow=st.floats(0, 5), last_first=st.booleans())
@@ -143,13 +148,13 @@ class Election(RuleBasedStateMachine):
                 continue
             finally:
                 replica.way.while_asked = lambda: None
-            self._change(mandate, lasts)
+            self._change(replica, mandate, lasts)
 
-    def _change(self, mandate: Mandate, lasts: float) -> None:
+    def _change(self, replica: Replica, mandate: Mandate, lasts: float) -> None:
         term = mandate.lease.term  # type: ignore[attr-defined]  # what it is here
         assert term >= self.latest, "an earlier term changes AWS after a later one has"
         self.latest = term
-        self.under_way.append(Change(term, self.truth() + lasts))
+        self.under_way.append(Change(replica.name, term, self.truth() + lasts))
         self.never_two_writers()
 
     def _keep(self, replica: Replica) -> None:
