@@ -64,6 +64,18 @@ class Identity:
     role: Role
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A person who has logged in to the dashboard with a token; it ends with the token, or before."""
+
+    digest: str = field(repr=False)
+    """SHA-256 of what the cookie has, in hex digits."""
+    credential: str
+    """What it was opened with: a token's id, or what stands for the admin token of the settings."""
+    created_at: datetime
+    expires_at: datetime
+
+
 def token_name(text: str) -> str:
     """Read the name of a new token, or raise InvalidTokenName."""
     if _ID.fullmatch(text):  # or it could be revoked in place of the token that has this id

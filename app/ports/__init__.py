@@ -8,12 +8,17 @@ from app.ports.census import Census
 from app.ports.clock import Clock
 from app.ports.cloud import Cloud, Preflight, TerminateOutcome
 from app.ports.controls import ControlPanel
+from app.ports.history import History
 from app.ports.leading import Bell, Lease, Leases, Mandate, Waker
+from app.ports.meter import AllocationOutcome, Meter
+from app.ports.presence import Presence
 from app.ports.prober import Prober
 from app.ports.registry import Claimed, Registry, Unproved
+from app.ports.sessions import SessionStore
 from app.ports.tokens import Tokens
 
 __all__ = [
+    "AllocationOutcome",
     "Bell",
     "Catalogue",
     "Census",
@@ -21,13 +26,17 @@ __all__ = [
     "Clock",
     "Cloud",
     "ControlPanel",
+    "History",
     "Lease",
     "Leases",
     "Mandate",
+    "Meter",
     "Page",
     "Preflight",
+    "Presence",
     "Prober",
     "Registry",
+    "SessionStore",
     "TerminateOutcome",
     "Tokens",
     "Unproved",

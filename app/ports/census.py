@@ -1,6 +1,7 @@
 """How many instances there are."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from app.domain.counting import Count
@@ -14,5 +15,12 @@ class Census(Protocol):
         """Count the instances of every pool that has any but terminated ones, whatever the settings name.
 
         Raises RegistryUnavailable.
+        """
+        ...
+
+    def waiting(self, *, now: datetime) -> Mapping[PoolName, int]:
+        """Count for each pool the projects that asked in vain a short time ago, as Registry.waiting does.
+
+        Pools that nobody waits for may be left out. Raises RegistryUnavailable.
         """
         ...

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
 from app.domain.counting import PUT_ASIDE, Count
 from app.domain.model import NOT_TERMINATED, InstanceState, PoolName
+from app.registry import statements
 from app.registry.schema import instances, pools
 from app.registry.transactions import Transactions
 
@@ -31,6 +33,12 @@ class SqlCensus:
         """See Census.count."""
         with self._looking() as tx:
             return living(tx)
+
+    def waiting(self, *, now: datetime) -> Mapping[PoolName, int]:
+        """See Census.waiting."""
+        with self._looking() as tx:
+            found = tx.execute(statements.count_waiting_everywhere, {"now": now})
+            return {pool: count for pool, count in found}  # noqa: C416 - exactly two columns
 
 
 def living(tx: Connection) -> Mapping[PoolName, Count]:

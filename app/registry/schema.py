@@ -198,3 +198,37 @@ events = Table(
     Index("events_by_instance", "instance_id", "id"),
     sqlite_autoincrement=True,  # ids are never used twice, so they can serve as a cursor
 )
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String, primary_key=True),  # of the cookie, which is not kept
+    Column("credential", String, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("pool", String, primary_key=True),
+    # The grain of time, counted since 1970: whole numbers can be put together by any database.
+    Column("grain", BigInteger, primary_key=True, autoincrement=False),
+    Column("idle", Integer, nullable=False),
+    Column("allocated", Integer, nullable=False),
+    Column("booting", Integer, nullable=False),
+    Column("waiting", Integer, nullable=False),
+    Column("buffer", Integer, nullable=False),
+    Column("desired", Integer),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    Column("serves", Boolean, nullable=False),
+    Column("polls", Boolean, nullable=False),
+)

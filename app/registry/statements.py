@@ -113,11 +113,11 @@ wait_on = update(waiting).where(
     waiting.c.until > bindparam("now"),
 )
 _holds_one = exists().where(allocations.c.project == waiting.c.project, allocations.c.ended_at.is_(None))
+_in_line = (waiting.c.until > bindparam("now"), ~_holds_one)
 count_waiting = (
-    select(func.count())
-    .select_from(waiting)
-    .where(waiting.c.pool == bindparam("pool"), waiting.c.until > bindparam("now"), ~_holds_one)
+    select(func.count()).select_from(waiting).where(waiting.c.pool == bindparam("pool"), *_in_line)
 )
+count_waiting_everywhere = select(waiting.c.pool, func.count()).where(*_in_line).group_by(waiting.c.pool)
 
 every_instance = select(
     instances,

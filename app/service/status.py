@@ -39,6 +39,8 @@ class PoolStatus:
     """What the last passes learnt; `limited_by` and `notices` are those to be shown now."""
     count: Count
     """How many instances it has, each counted once."""
+    waiting: int
+    """How many projects asked in vain a short time ago, and hold nothing yet."""
 
     @property
     def buffer(self) -> int:
@@ -116,10 +118,10 @@ class StatusReader:
 
     def pools(self) -> Sequence[PoolStatus]:
         """Tell the figures of every pool, `default` first and the others by name."""
-        census = self._census.count()
+        census, waiting = self._census.count(), self._census.waiting(now=self._clock.now())
         order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
         return [
-            self._shown(name, census, self._registry.view(name), self._controls.controls(name))
+            self._shown(name, census, waiting, self._registry.view(name), self._controls.controls(name))
             for name in order
         ]
 
@@ -131,7 +133,8 @@ class StatusReader:
         """Read all of one pool but its controls, to show it under those given. Raises PoolNotFound."""
         if name not in self._pools:
             raise PoolNotFound(f"There is no pool '{name}'. There are: {', '.join(sorted(self._pools))}.")
-        return partial(self._shown, name, self._census.count(), self._registry.view(name))
+        waiting = self._census.waiting(now=self._clock.now())
+        return partial(self._shown, name, self._census.count(), waiting, self._registry.view(name))
 
     def health(self) -> Health:
         """Say for each thing that readiness needs whether it is so, and why not."""
@@ -150,7 +153,12 @@ class StatusReader:
         )
 
     def _shown(
-        self, name: PoolName, census: Mapping[PoolName, Count], view: PoolView, controls: Controls
+        self,
+        name: PoolName,
+        census: Mapping[PoolName, Count],
+        waiting: Mapping[PoolName, int],
+        view: PoolView,
+        controls: Controls,
     ) -> PoolStatus:
         config, count = self._pools[name], census.get(name, Count())
         notices = list(view.notices)
@@ -165,7 +173,9 @@ class StatusReader:
         if name == DEFAULT_POOL:
             notices += unknown_pools(census, self._pools)
         shown = replace(view, limited_by=limited_by, notices=tuple(notices))
-        return PoolStatus(config=config, controls=controls, view=shown, count=count)
+        return PoolStatus(
+            config=config, controls=controls, view=shown, count=count, waiting=waiting.get(name, 0)
+        )
 
     def _duty(self, pass_age: timedelta | None) -> Duty:
         return Duty(replica=self._replica, leader=self._leases.leader(), pass_age=pass_age)

@@ -1,9 +1,12 @@
 """The Census contract on SQLite and on real PostgreSQL."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Engine
 
 from app.domain.counting import Count, counted
+from app.domain.errors import PoolExhausted
 from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, PoolName, ProjectId
 from app.ports import Census
 from app.registry.census import SqlCensus
@@ -105,3 +108,22 @@ def test_a_pool_that_nobody_names_any_more_is_counted(registry: SqlRegistry, cen
     booting(registry, GPU)
 
     assert set(census.count()) == {GPU}
+
+
+def test_who_waits_is_counted_for_each_pool(registry: SqlRegistry, census: Census) -> None:
+    for pool, project in ((DEFAULT_POOL, "one"), (DEFAULT_POOL, "two"), (GPU, "three")):
+        with pytest.raises(PoolExhausted):
+            registry.claim(pool, ProjectId(project), actor="tester", now=NOW)
+
+    assert census.waiting(now=NOW) == {DEFAULT_POOL: 2, GPU: 1}
+    assert census.waiting(now=NOW + timedelta(hours=1)) == {}
+
+
+def test_who_got_an_instance_meanwhile_waits_no_more(registry: SqlRegistry, census: Census) -> None:
+    project = ProjectId("one")
+    with pytest.raises(PoolExhausted):
+        registry.claim(DEFAULT_POOL, project, actor="tester", now=NOW)
+    idle(registry)
+    registry.claim(DEFAULT_POOL, project, actor="tester", now=NOW)
+
+    assert census.waiting(now=NOW) == {}

@@ -167,7 +167,9 @@ def test_status_tells_an_unknown_limit(written: SqlRegistry) -> None:
     view = written.view(DEFAULT_POOL)
     written.close()
 
-    pool = PoolStatus(config=a_pool(), controls=Controls(pool=DEFAULT_POOL), view=view, count=Count())
+    pool = PoolStatus(
+        config=a_pool(), controls=Controls(pool=DEFAULT_POOL), view=view, count=Count(), waiting=0
+    )
     duty = Duty(replica="ours", leader=None, pass_age=None)
     told = rendering.status(Status(default=pool, instances=[], pools=[pool], duty=duty))
 
