@@ -8,10 +8,11 @@ from gunicorn.glogging import Logger
 
 from app.domain.errors import StartRefused
 from app.settings import load_settings
-from app.telemetry import logs
+from app.telemetry import folder, logs
 
 try:
     settings = load_settings()
+    counting = folder.of_this_process()  # before anything imports prometheus_client, which looks for it
 except StartRefused as refusal:
     raise SystemExit(f"{refusal.title()}.\n{refusal.detail}") from None
 
@@ -42,7 +43,7 @@ logger_class = Structured
 
 def on_starting(server: Any) -> None:
     """Refuse, in one sentence and before any worker exists, what could not be served safely."""
-    logs.configure(settings.log_format)
+    logs.configure(settings.log_format, settings.secrets)
     log = structlog.get_logger()
     if server.cfg.bind != [settings.bind]:
         raise SystemExit(
@@ -60,6 +61,7 @@ def on_starting(server: Any) -> None:
         )
     if server.cfg.preload_app:
         raise SystemExit("--preload is not supported: connections and threads do not survive the fork.")
+    counting.begin()
     from app import bootstrap  # noqa: PLC0415 - loads everything, which the refusals above need not wait for
 
     try:
@@ -73,13 +75,19 @@ def on_starting(server: Any) -> None:
         log.warning("settings.warning", detail=warning)
 
 
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """See to it that the worker finds where to count."""
+    counting.before_fork()
+
+
 def post_worker_init(worker: Any) -> None:
-    """Start the poller: after the fork, which threads would not survive."""
+    """Start the poller and the roll call: after the fork, which threads would not survive."""
     import wsgi  # noqa: PLC0415 - the worker has loaded it by now; the master must not
 
     wsgi.services.waiting_room.open_while(lambda: worker.alive)  # requests in line hold up no stop
     if settings.poller == "on":
         wsgi.services.poller.start()
+    wsgi.services.roll_call.begin(serves=True, polls=settings.poller == "on")
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:
@@ -89,3 +97,8 @@ def worker_exit(_server: Any, _worker: Any) -> None:
     loaded = sys.modules.get("wsgi")  # absent where the worker never got so far
     if loaded is not None:
         loaded.services.close()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep what the worker counted, however it ended."""
+    counting.ended(worker.pid)

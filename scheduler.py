@@ -1,10 +1,11 @@
 """The poller alone: `python scheduler.py`. Serve HTTP elsewhere, with ORCHESTRATOR_POLLER=off.
 
-SIGTERM and SIGINT end it after the pass in hand.
+SIGTERM and SIGINT end it after the pass in hand. ORCHESTRATOR_METRICS_BIND says where it serves its metrics.
 """
 
 import signal
 import sys
+from contextlib import ExitStack
 from threading import Event
 
 import structlog
@@ -12,14 +13,17 @@ import structlog
 from app import bootstrap
 from app.domain.errors import StartRefused
 from app.settings import load_settings
-from app.telemetry import logs
+from app.telemetry import logs, server
 
 
 def main() -> None:
     """Run passes until told to stop."""
     settings = load_settings()
-    logs.configure(settings.log_format)
+    logs.configure(settings.log_format, settings.secrets)
     services = bootstrap.build(settings)
+    served = ExitStack()
+    if settings.metrics_bind is not None:
+        served.callback(server.serve(settings.metrics_bind, services.metrics))
     log = structlog.get_logger()
     for warning in (*settings.warnings, *services.warnings()):
         log.warning("settings.warning", detail=warning)
@@ -27,10 +31,12 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     services.poller.start()
+    services.roll_call.begin(serves=False, polls=True)
     for pool in settings.pools.values():
         log.info("poller.started", pool=pool.name, group=pool.group, region=pool.region)
     stop.wait()
     services.close()
+    served.close()
     log.info("poller.stopped")
 
 

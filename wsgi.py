@@ -12,7 +12,7 @@ from app.web import create_app
 
 try:
     settings = load_settings()
-    logs.configure(settings.log_format)
+    logs.configure(settings.log_format, settings.secrets)
     services = bootstrap.build(settings, patient=True)
 except StartRefused as refusal:
     sys.stderr.write(f"{refusal.title()}.\n{refusal.detail}\n")
@@ -23,5 +23,10 @@ app = create_app(
     operator=services.operator,
     status_reader=services.status_reader,
     gate=services.gate,
+    sessions=services.sessions,
+    history=services.history,
+    presence=services.presence,
+    clock=services.clock,
+    metrics=services.metrics,
     proxy_hops=settings.proxy_hops,
 )

@@ -14,7 +14,7 @@ could end what somebody has allocated for it in between; a renewal would be long
 a pool would meet its own new version, or undo somebody else's: these raise Unreachable with `in_doubt`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 from math import ceil
@@ -72,15 +72,23 @@ class Client:
     """Talks to one service. Close it, or use it as a context manager."""
 
     def __init__(
-        self, url: str, token: str | None = None, *, timeout: float = 10.0, patience: float = 30.0
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout: float = 10.0,
+        patience: float = 30.0,
+        request_id: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Take the service's URL, and the token if it needs one.
 
         `timeout`: seconds to connect, and again for each part of an answer to come.
         `patience`: seconds to go on trying while the service is away or says that it will be back.
-        Raises ValueError where the URL or the token cannot be one.
+        `request_id`: is asked before each request for the id by which the service's log is to tell of it, for
+        example that of the request your own program is answering; None leaves it to the service.
+        Raises ValueError where the URL or the token cannot be one, and later where a request's id cannot.
         """
-        self._exchange = Exchange(url, token, timeout=timeout)
+        self._exchange = Exchange(url, token, timeout=timeout, request_id=request_id)
         self._patience = patience
 
     def __repr__(self) -> str:

@@ -6,7 +6,8 @@ ClientError
 └── Unexpected     an answer, but not one of this service
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Event
@@ -36,10 +37,15 @@ EXHAUSTED = "pool-exhausted"
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _RETRY = urllib3.Retry()
+_REQUEST_ID = "X-Request-ID"
+_FIT = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
 
 class ClientError(Exception):
     """A request did not get what it asked for."""
+
+    request_id: str | None = None
+    """By which the service's log tells of the request; None where no answer came and none was sent."""
 
 
 class Refused(ClientError):
@@ -91,9 +97,21 @@ class Ask(Generic[Told]):
 class Exchange:
     """Asks one service, from any number of threads."""
 
-    def __init__(self, url: str, token: str | None, *, timeout: float) -> None:
-        """Raise ValueError where the URL or the token cannot be one; neither is repeated then."""
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        timeout: float,
+        request_id: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Raise ValueError where the URL or the token cannot be one; neither is repeated then.
+
+        `request_id` is asked before each request for the id that it is to have; None leaves that to the
+        service.
+        """
         self.url = _checked(url)
+        self._request_id = request_id
         self._timeout = timeout
         self._headers = {"Accept": "application/json", "User-Agent": "ec2-orchestrator-client"}
         if token is not None:
@@ -118,7 +136,7 @@ class Exchange:
         until, backoff = monotonic() + patience, _FIRST_PAUSE
         while True:
             try:
-                return self._read(self._send(question), question.answer)
+                return self._once(question)
             except ClientError as error:
                 pause = (error.retry_after if isinstance(error, Refused) else None) or backoff
                 if not _passes(error, question) or monotonic() + pause > until:
@@ -126,7 +144,17 @@ class Exchange:
                 self.pause(pause, error)
             backoff = min(2 * backoff, _LONGEST_PAUSE)
 
-    def _send(self, question: Ask[Told]) -> BaseHTTPResponse:
+    def _once(self, question: Ask[Told]) -> Told:
+        sent = _fit(self._request_id())
+        answer = None
+        try:
+            answer = self._send(question, {} if sent is None else {_REQUEST_ID: sent})
+            return self._read(answer, question.answer)
+        except ClientError as error:
+            error.request_id = sent if answer is None else answer.headers.get(_REQUEST_ID)
+            raise
+
+    def _send(self, question: Ask[Told], more: Mapping[str, str]) -> BaseHTTPResponse:
         body = question.body
         try:
             return self._connections.request(
@@ -134,7 +162,7 @@ class Exchange:
                 self.url + question.path,
                 fields=question.query or None,
                 json=body and body.model_dump(mode="json", by_alias=True, exclude_unset=True),
-                headers={**self._headers, **question.headers},
+                headers={**self._headers, **question.headers, **more},
                 timeout=urllib3.Timeout(connect=self._timeout, read=self._timeout + question.longer),
                 retries=False,
                 redirect=False,
@@ -215,6 +243,12 @@ def _checked(url: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("the URL of the service has no user, no password, no '?' and no '#'")
     return url.rstrip("/")
+
+
+def _fit(request_id: str | None) -> str | None:
+    if request_id is not None and not _FIT.fullmatch(request_id):
+        raise ValueError("a request id is 1 to 128 letters, digits, '.', '_', ':' and '-'")
+    return request_id
 
 
 def _sendable(token: str) -> str:

@@ -3,7 +3,8 @@
 Three kinds of requests take turns: a bare Flask route, a project that asks again, and a new project, whose
 allocation is on disk when it is told. One, two and three processes share the load: on PostgreSQL, where they
 are replicas, and up to two on SQLite, whose one writer they share. Then new projects come at a constant rate,
-half of what one process did on SQLite, and the time each waits is measured.
+half of what one process did on SQLite, and the time each waits is measured. Last comes the dashboard, with a
+pool of 2,000 instances: how soon its page is there, and what a viewer costs who leaves it open.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import contest, machine, servers, table
+from bench import contest, dashboard, machine, servers, table
 from bench.contest import CONNECTIONS, WARM_UP, Contender
 from tests.postgres import a_server_of_ones_own
 
@@ -62,6 +63,7 @@ def main() -> None:
         samples = contest.rounds(field.everybody, options.rounds, options.seconds)
         rate = contest.median_rate(samples[field.sqlite[0].key]) / 2
         waits = contest.constant(field.sqlite, options.open_rounds, options.open_seconds, rate)
+    seen = dashboard.measure(HOME, now, options.dashboard_requests)
     shutil.rmtree(HOME)
     results = {
         "measured_at": now.isoformat(timespec="seconds"),
@@ -76,6 +78,7 @@ def main() -> None:
         "open_model_new_project_sqlite": {
             str(one.processes): contest.open_figures(waits[one.key], rate) for one in field.sqlite
         },
+        "dashboard": seen,
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     table.show(results)
@@ -89,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--open-seconds", type=float, default=4.0, help="of requests at a constant rate, in each"
     )
+    parser.add_argument("--dashboard-requests", type=int, default=200, help="of each kind")
     return parser.parse_args()
 
 

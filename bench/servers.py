@@ -39,14 +39,16 @@ def services(count: int, database: str) -> Iterator[tuple[int, ...]]:
 
     Yields their ports.
     """
-    settings = {
-        "ORCHESTRATOR_DATABASE_URL": database,
-        "ORCHESTRATOR_POLLER": "off",
-        "ORCHESTRATOR_AUTH": "off",
-        "ORCHESTRATOR_LOG_FORMAT": "json",
-    }
-    with _several(count, "wsgi:app", **settings) as ports:
+    with _several(count, "wsgi:app", **_settings(database)) as ports:
         yield ports
+
+
+@contextmanager
+def one_service(database: str) -> Iterator[tuple[int, int]]:
+    """Run one such replica, which misses no pass; yields its port, and the id of its worker's parent."""
+    port = free_port()
+    with _gunicorn(port, "wsgi:app", **_settings(database), ORCHESTRATOR_POLL_INTERVAL="3600") as process:
+        yield port, process
 
 
 @contextmanager
@@ -93,6 +95,15 @@ def free_port() -> int:
         return port
 
 
+def _settings(database: str) -> dict[str, str]:
+    return {
+        "ORCHESTRATOR_DATABASE_URL": database,
+        "ORCHESTRATOR_POLLER": "off",
+        "ORCHESTRATOR_AUTH": "off",
+        "ORCHESTRATOR_LOG_FORMAT": "json",
+    }
+
+
 @contextmanager
 def _several(count: int, *arguments: str, **settings: str) -> Iterator[tuple[int, ...]]:
     ports = tuple(free_port() for _ in range(count))
@@ -103,7 +114,7 @@ def _several(count: int, *arguments: str, **settings: str) -> Iterator[tuple[int
 
 
 @contextmanager
-def _gunicorn(port: int, *arguments: str, **settings: str) -> Iterator[None]:
+def _gunicorn(port: int, *arguments: str, **settings: str) -> Iterator[int]:
     environment = {
         name: value
         for name, value in os.environ.items()  # noqa: TID251 - a child process needs PATH and the like
@@ -117,7 +128,7 @@ def _gunicorn(port: int, *arguments: str, **settings: str) -> Iterator[None]:
     )
     try:
         _wait(server, port)
-        yield
+        yield server.pid
     finally:
         server.terminate()
         server.wait(timeout=START_WITHIN)

@@ -34,3 +34,20 @@ def show(results: dict[str, Any]) -> None:
             f"{processes} process{'es' if processes != '1' else ''}: p50 {row['p50_ms']:.2f} ms, "
             f"p99 {row['p99_ms']:.2f} ms, longest {row['max_ms']:.1f} ms ({row['requests']} requests)"
         )
+    _show_dashboard(results["dashboard"])
+
+
+def _show_dashboard(seen: dict[str, Any]) -> None:
+    print(
+        f"\nDashboard, {seen['instances']:,} instances, {seen['requests_of_each_kind']} requests of a kind:"
+    )
+    print(
+        f"first page {seen['first_page_ms']:.0f} ms (longest {seen['first_page_max_ms']:.0f} ms, "
+        f"{seen['first_page_kb']:.0f} kB); one poll {seen['poll_cpu_ms']:.1f} ms of CPU with news "
+        f"({seen['poll_kb']:.0f} kB), {seen['quiet_poll_cpu_ms']:.1f} ms without; "
+        f"one chart {seen['chart_cpu_ms']:.1f} ms"
+    )
+    print(
+        f"a viewer takes {seen['share_of_a_core_per_viewer']:.2%} of one core where each poll finds news, "
+        f"{seen['share_of_a_core_at_rest']:.2%} at rest (promised: below {seen['promised_share']:.0%})"
+    )

@@ -5,7 +5,7 @@ What the code knows is not written twice: states, settings, errors and events co
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -17,10 +17,13 @@ from app.domain import errors
 from app.domain.errors import OrchestratorError
 from app.domain.events import EventKind
 from app.domain.model import TRANSITIONS, EndReason, InstanceState, Limit
+from app.ports import AllocationOutcome
 from app.settings import PoolEntry, Settings
 from app.settings.pools import VARIABLES
 from app.simulator import control
 from app.simulator.faults import Fault
+from app.telemetry import log_events
+from app.telemetry.families import FAMILIES, Family, Kind, Source
 from app.web.docs import meanings
 from app.web.problems import STATUS
 
@@ -94,6 +97,79 @@ def events() -> str:
     )
 
 
+def log_lines() -> str:
+    """List every event of the log, with its fields."""
+    sections = []
+    for topic, some in log_events.EVENTS.items():
+        rows = [
+            (
+                f"`{one.name}`",
+                ", ".join(one.levels),
+                one.when,
+                ", ".join(f"`{name}`" for name in (*one.fields, *([log_events.EXCEPTION] * one.exception)))
+                or "-",
+            )
+            for one in some
+        ]
+        sections.append(f"\n## {topic}\n\n" + _table(("event", "level", "when", "fields"), rows))
+    return (
+        "# Log lines\n\nOne line an event on standard output: a JSON object, or text for people on a "
+        "terminal (`ORCHESTRATOR_LOG_FORMAT`). How to read them: "
+        "[watch the service](../howto/observe.md#logs). Events and fields keep their names and meanings; new "
+        "ones may come. A field that is listed is on each such line, null where there is nothing to tell "
+        "(text for people leaves it out then).\n\nEvery line has:\n\n"
+        + _table(("field", "meaning"), _described(log_events.LINES))
+        + "\nAnd every line that is written on the way of a request:\n\n"
+        + _table(("field", "meaning"), _described(log_events.OF_A_REQUEST))
+        + "".join(sections)
+        + f"\n## Fields\n\n`{log_events.EXCEPTION}` is a traceback, in one string. The others:\n\n"
+        + _table(("field", "meaning"), _described(log_events.FIELDS))
+    )
+
+
+def _described(words: Mapping[str, str]) -> list[tuple[str, ...]]:
+    return [(f"`{word}`", told) for word, told in words.items()]
+
+
+def metrics() -> str:
+    """List every metric with its labels."""
+    header = ("name", "type", "unit", "labels", "meaning")
+    tables = {
+        source: _table(header, [_metric(one) for one in FAMILIES if one.source is source])
+        for source in Source
+    }
+    buckets = [
+        (f"`{one.name}`", ", ".join(f"{end:g}" for end in one.buckets))
+        for one in FAMILIES
+        if one.kind is Kind.HISTOGRAM
+    ]
+    return (
+        "# Metrics\n\nWhat `GET /metrics` serves, as text for Prometheus or as OpenMetrics. Names, labels "
+        "and meanings stay as they are; new ones may come. How to collect and read them: "
+        "[watch the service](../howto/observe.md#metrics).\n\n"
+        "## Counted by each replica\n\nSince it was started, by all of its worker processes together, and by "
+        "those that have ended meanwhile. Add up what the replicas say: `sum by (pool) (rate(...))`.\n\n"
+        + tables[Source.PROCESS]
+        + "\nThe outcomes of requests for an instance:\n\n"
+        + _table(("outcome", "meaning"), _members(AllocationOutcome))
+        + "\n## Read from the database\n\nAt the moment of the scrape. Every replica that serves requests "
+        "says the same: take one of them, `max by (pool) (...)`, and do not add them up. Only "
+        "`ec2_orchestrator_registry_up` is each replica's own. `scheduler.py` has none of these.\n\n"
+        + tables[Source.REGISTRY]
+        + "\n## Buckets\n\nThe upper ends of each histogram's buckets, in seconds; the last one has no end."
+        "\n\n" + _table(("name", "buckets"), buckets)
+    )
+
+
+def _metric(one: Family) -> tuple[str, ...]:
+    labels = [
+        f"`{label.name}`: {label.told}"
+        + (f": {', '.join(f'`{value}`' for value in label.values)}" if label.values else "")
+        for label in one.labels
+    ]
+    return f"`{one.name}`", one.kind.value, one.unit or "-", "<br>".join(labels) or "-", one.meaning
+
+
 def warnings() -> str:
     """List what the pools may warn of, and why a buffer may be out of reach."""
     rows = [(f"`{code}`", *others) for code, *others in meanings.warnings()]
@@ -125,7 +201,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "errors.md": errors_page,
     "events.md": events,
+    "metrics.md": metrics,
     "warnings.md": warnings,
+    "logs.md": log_lines,
     "simulated-cloud.md": simulated_cloud,
 }
 

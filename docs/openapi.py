@@ -22,6 +22,11 @@ def interface() -> Flask:
         operator=nothing,
         status_reader=nothing,
         gate=nothing,
+        sessions=nothing,
+        metrics=nothing,
+        history=nothing,
+        presence=nothing,
+        clock=nothing,
     )
 
 

@@ -11,17 +11,17 @@ from sqlalchemy import Engine
 from app.registry.database import open_database
 from tests import postgres
 
+SHARED = ("_pools", "_open_to_all", "_guarded")
+"""Fixtures that take seconds and serve several files."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before the one of xdist, which reads the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares an expensive fixture in one process, where the suite runs in several."""
     for item in items:
-        shares_services = "_pools" in getattr(item, "fixturenames", ())
-        item.add_marker(
-            pytest.mark.xdist_group(
-                "services" if shares_services else item.path.relative_to(item.config.rootpath).as_posix()
-            )
-        )
+        used = getattr(item, "fixturenames", ())
+        file = item.path.relative_to(item.config.rootpath).as_posix()
+        item.add_marker(pytest.mark.xdist_group(next((one for one in SHARED if one in used), file)))
 
 
 @pytest.fixture(scope="session")

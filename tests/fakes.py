@@ -9,6 +9,8 @@ from tests.fake_clock import FakeClock, Stopwatch
 from tests.fake_cloud import FakeCloud
 from tests.fake_controls import FakeControls
 from tests.fake_leases import FakeBell, FakeLeases, FakeMandate
+from tests.fake_memory import FakeHistory, FakePresence, FakeSessions
+from tests.fake_meter import FakeMeter
 from tests.fake_tokens import FakeTokens
 
 __all__ = [
@@ -16,10 +18,14 @@ __all__ = [
     "FakeClock",
     "FakeCloud",
     "FakeControls",
+    "FakeHistory",
     "FakeLeases",
     "FakeMandate",
+    "FakeMeter",
     "FakePreflight",
+    "FakePresence",
     "FakeProber",
+    "FakeSessions",
     "FakeTokens",
     "FakeWaker",
     "a_waiting_room",

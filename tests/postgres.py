@@ -89,6 +89,11 @@ class Server:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/{name}"
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         with (self._home / "log").open("ab") as log:

@@ -99,6 +99,8 @@ class PoolFigures(Answer):
     """On their way out, on hold or not"""
     held_machines: int
     """Kept from projects by a hold: they would be booting or idle"""
+    waiting_projects: int
+    """Projects that asked in vain within the last half minute, and hold nothing yet"""
     buffer: int
     """Idle machines to keep ready"""
     paused: bool

@@ -171,6 +171,8 @@ class Pool(Answer):
     readiness: Literal["http", "tcp", "off"]
     """What an instance must pass before it is idle"""
     instances: Counts
+    waiting: int
+    """Projects that asked in vain within the last half minute, and hold nothing yet"""
     desired_capacity: int | None
     """As AWS had it in the last pass"""
     min_size: int | None

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Event, Lock
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from boto3.session import Session
@@ -13,7 +14,14 @@ from botocore.config import Config
 from app.aws.account import Account
 from app.aws.budget import LEISURE, RESERVE, Budget
 from app.aws.errors import translated
-from app.domain.errors import BadCredentials, BudgetSpent, Throttled
+from app.domain.errors import (
+    BadCredentials,
+    BudgetSpent,
+    CloudError,
+    OrchestratorError,
+    Paused,
+    Throttled,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -25,6 +33,12 @@ AGENT = "ec2-orchestrator"
 
 PATIENCE = 1.0
 """Seconds after which a call that waits for our own budget looks again: there may be room sooner."""
+
+OK = "ok"
+"""What is told of a call that succeeded; of another one it is the code of its error."""
+
+Watch = Callable[[str, str, float], object]
+"""Is told of each call that was made: its action, what came of it, and how many seconds it took."""
 
 _CONFIRM: ContextVar[Callable[[], None]] = ContextVar("confirm")
 """Who is asked before the change at hand is sent: clients are shared by all threads."""
@@ -53,6 +67,9 @@ class Connection:
     is used up, a call raises BudgetSpent and is not made; a `patient` one waits until it leaves what passes
     may need. Where AWS itself throttles a call, the budget of that service begins anew from nothing. `agent`
     stands in the User-Agent of each call, and so in CloudTrail.
+
+    `watch` is told of each call, with all its pages and attempts. What AWS may refuse as a matter of course
+    is told as "ok": the caller says what that is (`expecting`), and gets the error all the same.
     """
 
     def __init__(
@@ -63,6 +80,7 @@ class Connection:
         read_timeout: float = 10.0,
         agent: str = AGENT,
         sleep: Callable[[float], object] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.region = account.region
         self._account = account
@@ -70,20 +88,28 @@ class Connection:
         self._read_timeout = read_timeout
         self._agent = agent
         self._sleep = sleep or Event().wait
+        self._watch = watch
         self._lock = Lock()
         self._session: Session | None = None
         self._clients: dict[int, Clients] = {}
         self._budgets = account.share()
 
     def reading(
-        self, action: str, *, leaving: float = 0.0, patient: bool = False
+        self,
+        action: str,
+        *,
+        leaving: float = 0.0,
+        patient: bool = False,
+        expecting: tuple[type[CloudError], ...] = (),
     ) -> AbstractContextManager[Clients]:
         """Lend the clients for a call that changes nothing.
 
         `action` is AWS's own name, "ec2:DescribeInstances": for the operator, and for the budget, of which
         `leaving` tells what must be left (see Budget.let_in).
         """
-        return self._calling(action, attempts=3, change=False, leaving=leaving, patient=patient)
+        return self._calling(
+            action, attempts=3, change=False, leaving=leaving, patient=patient, expecting=expecting
+        )
 
     @contextmanager
     def changing(
@@ -93,6 +119,7 @@ class Connection:
         confirm: Callable[[], None],
         leaving: float = RESERVE,
         patient: bool = False,
+        expecting: tuple[type[CloudError], ...] = (),
     ) -> Iterator[Clients]:
         """Lend the clients for a call that changes something: it is attempted once.
 
@@ -101,19 +128,28 @@ class Connection:
         """
         before = _CONFIRM.set(confirm)
         try:
-            with self._calling(action, attempts=1, change=True, leaving=leaving, patient=patient) as clients:
+            with self._calling(
+                action, attempts=1, change=True, leaving=leaving, patient=patient, expecting=expecting
+            ) as clients:
                 yield clients
         finally:
             _CONFIRM.reset(before)
 
     @contextmanager
     def _calling(
-        self, action: str, *, attempts: int, change: bool, leaving: float, patient: bool
+        self,
+        action: str,
+        *,
+        attempts: int,
+        change: bool,
+        leaving: float,
+        patient: bool,
+        expecting: tuple[type[CloudError], ...],
     ) -> Iterator[Clients]:
         budget = self._budgets[action.partition(":")[0]]
         self._let_in(budget, action, leaving=leaving, patient=patient)
         try:
-            with translated(action, change=change):
+            with self._watched(action, expecting), translated(action, change=change):
                 yield self._lend(attempts)
         except Throttled:
             budget.drain()
@@ -123,6 +159,21 @@ class Connection:
                 self._account.forget(self._session)
                 self._clients = {}
             raise
+
+    @contextmanager
+    def _watched(self, action: str, expecting: tuple[type[CloudError], ...]) -> Iterator[None]:
+        if self._watch is None:
+            yield
+            return
+        begun = monotonic()
+        try:
+            yield
+        except OrchestratorError as error:
+            outcome = OK if isinstance(error, expecting) else error.code
+            if isinstance(error, CloudError) and not isinstance(error, Paused):  # else nothing was sent
+                self._watch(action, outcome, monotonic() - begun)
+            raise
+        self._watch(action, OK, monotonic() - begun)
 
     def _let_in(self, budget: Budget, action: str, *, leaving: float, patient: bool) -> None:
         while True:

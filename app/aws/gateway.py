@@ -16,6 +16,9 @@ from app.domain.model import InstanceId, Notice, Observation, ProjectId
 from app.domain.setbacks import LaunchFailure
 from app.ports import Clock, TerminateOutcome
 
+_SAYS_HOW_IT_ENDS = (InstanceGone, AtMinSize, ActivityInProgress)
+"""What AWS may answer to a termination where nothing is wrong."""
+
 SWEEP_EVERY = timedelta(minutes=5)
 """How often EC2 is asked about every instance of the group, whatever is known already."""
 
@@ -170,7 +173,8 @@ class AwsCloud:
         return self._aws.changing(action, confirm=self._confirm, leaving=leaving)
 
     def _end(self, instance: InstanceId, *, decrement: bool) -> None:
-        with self._changing("autoscaling:TerminateInstanceInAutoScalingGroup") as clients:
+        action, expecting = "autoscaling:TerminateInstanceInAutoScalingGroup", _SAYS_HOW_IT_ENDS
+        with self._aws.changing(action, confirm=self._confirm, expecting=expecting) as clients:
             clients.autoscaling.terminate_instance_in_auto_scaling_group(
                 InstanceId=instance, ShouldDecrementDesiredCapacity=decrement
             )

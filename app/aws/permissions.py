@@ -39,6 +39,11 @@ class Trial:
     doubt: str = ""
     """Why a denial may not mean what it seems to."""
 
+    @property
+    def expected(self) -> tuple[type[CloudError], ...]:
+        """What AWS may answer where nothing is wrong."""
+        return (*self.refusals, Denied) if self.if_denied is Verdict.UNKNOWN else self.refusals
+
 
 class Permissions:
     """Tries what one group's pool needs. Changes nothing; raises nothing but what `confirm` raises."""
@@ -185,8 +190,10 @@ class Permissions:
 
     def _lend(self, trial: Trial) -> AbstractContextManager[Clients]:
         if trial.change:
-            return self._aws.changing(trial.action, confirm=self._confirm, patient=self._patient)
-        return self._aws.reading(trial.action, patient=self._patient)
+            return self._aws.changing(
+                trial.action, confirm=self._confirm, patient=self._patient, expecting=trial.expected
+            )
+        return self._aws.reading(trial.action, patient=self._patient, expecting=trial.expected)
 
 
 def _unknown(action: str, why: str) -> Finding:

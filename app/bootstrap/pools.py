@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from app.aws.account import Account, StaticKeys
 from app.aws.budget import AT_REST
-from app.aws.connection import AGENT, Connection
+from app.aws.connection import AGENT, Connection, Watch
 from app.aws.gateway import AwsCloud
 from app.aws.preflight import AwsPreflight
 from app.domain.model import PoolName
 from app.poller import Jobs, NewJobs
-from app.ports import Clock, ControlPanel, Mandate, Registry
+from app.ports import Clock, ControlPanel, Mandate, Meter, Prober, Registry
 from app.probe.http import HttpProber
 from app.probe.none import NoProber
 from app.probe.tcp import TcpProber
@@ -21,6 +21,7 @@ from app.service.permission import Permission
 from app.service.readiness import Readiness
 from app.service.reconcile import PassReport, Reconciler
 from app.settings import PoolSettings, Settings
+from app.telemetry.probes import MeteredProber
 
 QUICK = 0.3
 """Seconds that a claim waits at most for an instance of which nothing was heard lately."""
@@ -28,14 +29,19 @@ QUICK = 0.3
 AnyProber = HttpProber | TcpProber | NoProber
 
 
-def connections(settings: Settings, agent: str = AGENT) -> Mapping[PoolName, Connection]:
+def connections(
+    settings: Settings, agent: str = AGENT, *, watch: Watch | None = None
+) -> Mapping[PoolName, Connection]:
     """Make each pool's own way to AWS; those of one region share the account's session and budget."""
     keys = None
     if settings.aws_access_key is not None and settings.aws_secret_key is not None:
         keys = StaticKeys(settings.aws_access_key, settings.aws_secret_key.get_secret_value())
     regions = _regions(settings)
     accounts = {name: Account(region=name, keys=keys, pools=count) for name, count in regions.items()}
-    return {name: Connection(accounts[pool.region], agent=agent) for name, pool in settings.pools.items()}
+    return {
+        name: Connection(accounts[pool.region], agent=agent, watch=watch)
+        for name, pool in settings.pools.items()
+    }
 
 
 def intervals(settings: Settings) -> Mapping[PoolName, timedelta]:
@@ -52,16 +58,28 @@ def _regions(settings: Settings) -> Mapping[str, int]:
 
 
 def new_jobs(
-    pool: PoolSettings, connection: Connection, registry: Registry, controls: ControlPanel, clock: Clock
+    pool: PoolSettings,
+    connection: Connection,
+    registry: Registry,
+    controls: ControlPanel,
+    *,
+    meter: Meter,
+    clock: Clock,
 ) -> NewJobs:
     """Return what makes one pool's jobs of a term: what a leader remembers, it forgets with its term."""
-    policy, ready = pool.policy, prober(pool)
+    policy, ready = pool.policy, metered(prober(pool), pool, meter)
 
     def jobs(mandate: Mandate) -> Jobs:
         confirm = Permission(mandate, controls, pool.name).confirm
         cloud = AwsCloud(connection, group=pool.group, address=pool.address, clock=clock, confirm=confirm)
         readiness = Readiness(
-            policy=policy, registry=registry, controls=controls, prober=ready, mandate=mandate, clock=clock
+            policy=policy,
+            registry=registry,
+            controls=controls,
+            prober=ready,
+            mandate=mandate,
+            meter=meter,
+            clock=clock,
         )
         examination = Examination(
             AwsPreflight(connection, pool.group, clock, confirm=confirm, patient=True),
@@ -93,6 +111,11 @@ def prober(pool: PoolSettings) -> AnyProber:
     if pool.readiness == "http":
         return HttpProber(pool.readiness_path)
     return TcpProber() if pool.readiness == "tcp" else NoProber()
+
+
+def metered(prober: AnyProber, pool: PoolSettings, meter: Meter) -> Prober:
+    """Have what a prober finds counted; one that asks nobody finds nothing."""
+    return prober if isinstance(prober, NoProber) else MeteredProber(prober, pool.name, meter)
 
 
 def quick_prober(pool: PoolSettings) -> AnyProber:

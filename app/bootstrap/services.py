@@ -12,7 +12,8 @@ from threading import Event
 from app.aws.connection import AGENT
 from app.bootstrap import guarding, pools
 from app.bootstrap.clock import SystemClock
-from app.domain.errors import RegistryUnavailable
+from app.bootstrap.version import own_version
+from app.domain.errors import RegistryUnavailable, SettingsInvalid
 from app.domain.model import PoolName
 from app.poller import Poller
 from app.registry.bell import PostgresBell, QuietBell, bell_of
@@ -20,21 +21,30 @@ from app.registry.catalogue import SqlCatalogue
 from app.registry.census import SqlCensus
 from app.registry.controls import SqlControls
 from app.registry.database import open_database
+from app.registry.history import SqlHistory
 from app.registry.leases import SqlLeases
 from app.registry.news import News
 from app.registry.ownership import Owner, belong_to
+from app.registry.presence import SqlPresence
+from app.registry.sessions import SqlSessions
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.access import Gate
 from app.service.allocation import Allocator
 from app.service.leadership import Leadership
 from app.service.operator import Operator
+from app.service.roll_call import RollCall
+from app.service.sampling import Sampler
+from app.service.sessions import Sessions
 from app.service.status import StatusReader, unknown_pools
 from app.service.waiting import WaitingRoom
 from app.settings import PoolSettings, Settings
+from app.telemetry import folder
+from app.telemetry.metrics import Metrics
 
-BESIDE = 3
-"""Connections to the database, beside one for each thread that serves: the lease, and two more."""
+BESIDE = 5
+"""Connections to the database, beside one for each thread that serves: the lease, the samples, the roll call,
+and two more."""
 BESIDE_PER_POOL = 2
 """And these for each pool: its passes, its probes."""
 
@@ -48,7 +58,13 @@ class Services:
     status_reader: StatusReader
     operator: Operator
     catalogue: SqlCatalogue
+    history: SqlHistory
+    presence: SqlPresence
+    clock: SystemClock
     gate: Gate
+    sessions: Sessions
+    metrics: Metrics
+    roll_call: RollCall
     poller: Poller
     bell: QuietBell | PostgresBell
     transactions: Transactions
@@ -65,6 +81,7 @@ class Services:
     def close(self) -> None:
         """Stop after the passes in hand, and let go of leadership, of threads and of the database."""
         self.poller.stop()
+        self.roll_call.end()
         self.bell.close()
         self.gate.close()
         self.transactions.close()
@@ -77,6 +94,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     RegistryUnavailable until it is back.
     """
     clock, replica = SystemClock(), _replica()
+    metrics = _metrics(settings)
     beside = BESIDE + BESIDE_PER_POOL * len(settings.pools)
     engine = open_database(settings.database_url, connections=settings.threads + beside, patient=patient)
     transactions = Transactions(engine)
@@ -85,15 +103,29 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     registry, controls, leases = SqlRegistry(transactions), SqlControls(transactions), SqlLeases(transactions)
     bell = bell_of(engine, News(transactions, settings.pools).look, settings.pools, time.monotonic)
     intervals = pools.intervals(settings)
-    to_aws = pools.connections(settings, f"{AGENT}/{replica}")
+    to_aws = pools.connections(settings, f"{AGENT}/{replica}", watch=metrics.aws_answered)
+    status_reader = StatusReader(
+        pools=settings.pools,
+        poll_interval=max(intervals.values()),
+        registry=registry,
+        census=SqlCensus(transactions),
+        controls=controls,
+        leases=leases,
+        replica=replica,
+        clock=clock,
+    )
+    history, presence = SqlHistory(transactions), SqlPresence(transactions)
+    gate = guarding.gate_of(settings, transactions, clock)
     poller = Poller(
         {
-            name: pools.new_jobs(pool, to_aws[name], registry, controls, clock)
+            name: pools.new_jobs(pool, to_aws[name], registry, controls, meter=metrics, clock=clock)
             for name, pool in settings.pools.items()
         },
         leadership=Leadership(leases, replica=replica, monotonic=time.monotonic),
         bell=bell,
         intervals=intervals,
+        sample=Sampler(status_reader=status_reader, history=history, clock=clock).take,
+        meter=metrics,
         monotonic=time.monotonic,
         chance=random.random,
     )
@@ -103,23 +135,19 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     )
     return Services(
         allocator=Allocator(
-            quick_probers={name: pools.quick_prober(pool) for name, pool in settings.pools.items()},
+            quick_probers={
+                name: pools.metered(pools.quick_prober(pool), pool, metrics)
+                for name, pool in settings.pools.items()
+            },
             registry=registry,
             waker=poller,
             clock=clock,
             waiting_room=waiting_room,
+            meter=metrics,
+            monotonic=time.monotonic,
         ),
         waiting_room=waiting_room,
-        status_reader=StatusReader(
-            pools=settings.pools,
-            poll_interval=max(intervals.values()),
-            registry=registry,
-            census=SqlCensus(transactions),
-            controls=controls,
-            leases=leases,
-            replica=replica,
-            clock=clock,
-        ),
+        status_reader=status_reader,
         operator=Operator(
             buffers={name: pool.buffer for name, pool in settings.pools.items()},
             controls=controls,
@@ -127,12 +155,29 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
             clock=clock,
         ),
         catalogue=SqlCatalogue(transactions),
-        gate=guarding.gate_of(settings, transactions, clock),
+        history=history,
+        presence=presence,
+        clock=clock,
+        gate=gate,
+        sessions=Sessions(
+            store=SqlSessions(transactions), gate=gate, clock=clock, chance=secrets.token_bytes
+        ),
+        metrics=metrics,
+        roll_call=RollCall(presence, replica=replica, version=own_version(), clock=clock),
         poller=poller,
         bell=bell,
         transactions=transactions,
         pools=settings.pools,
     )
+
+
+def _metrics(settings: Settings) -> Metrics:
+    try:
+        return Metrics(settings.pools, version=own_version())
+    except OSError as error:  # gunicorn.conf.py has made the folder; scheduler.py needs none
+        raise SettingsInvalid(
+            f"{folder.VARIABLE}: {error}. It is for gunicorn alone: no other process needs it."
+        ) from None
 
 
 def _replica() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from app.client import Client, ClientError
+    from app.client import Client, ClientError, Refused
 
 URL_VARIABLE, TOKEN_VARIABLE = "ORCHESTRATOR_URL", "ORCHESTRATOR_TOKEN"
 DEFAULT_URL = "http://localhost:9092"
@@ -25,6 +25,8 @@ _HINTS = {
     "registry-unavailable": "Try again in a moment; on the service's machine: ec2-orchestrator doctor",
 }
 """What to do about what the service refuses."""
+_BUG = 500
+"""The status of a bug of the service: of that nothing is told but in its log."""
 
 
 def program_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,9 +94,15 @@ def said(error: "ClientError") -> str:
         case Refused() if error.code == "unauthenticated":
             return f"{sentence(error.detail)} {_LOGIN}"
         case Refused():
-            return f"{sentence(error.detail)} {_HINTS.get(error.code, '')}".rstrip()
+            return f"{sentence(error.detail)} {_hint(error)}".rstrip()
         case _:
             return str(error)
+
+
+def _hint(error: "Refused") -> str:
+    if error.status == _BUG and error.request_id is not None:
+        return f"The service's log tells of it as request {error.request_id}."
+    return _HINTS.get(error.code, "")
 
 
 def sentence(text: str) -> str:

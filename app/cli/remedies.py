@@ -1,15 +1,8 @@
 """What to do about warnings and limits: docs/reference/warnings.md has it at length, a test compares."""
 
-LIMITS = {
-    "max-size": "The group's max size is too small for all that is allocated and the buffer: raise it.",
-    "capacity": "AWS has no more instances of this type at the moment; the group keeps trying. "
-    "More instance types or zones help.",
-    "quota": "An AWS quota of the account is used up: ask AWS for a higher one.",
-    "configuration": "AWS cannot launch as the group is set up: mend its launch template, or resume Launch.",
-    "boot-failures": "Instances do not become ready: look at one that boots, and mend the launch template.",
-    "aws-errors": "AWS cannot be looked at, or refuses to grow the group: the warnings say how.",
-    "paused": "Nothing is changed at AWS. To go on: ec2-orchestrator resume",
-}
+from app.domain.verdict import REMEDIES
+
+LIMITS: dict[str, str] = {limit.value: remedy for limit, remedy in REMEDIES.items()}
 """Why the buffer cannot be met, and what helps."""
 
 _BY_HAND = "Nothing is ended by the service: end it by hand once nobody needs it."

@@ -98,6 +98,7 @@ def _line(pool: "PoolFigures") -> str:
     figures = {
         "idle": pool.idle_machines,
         "buffer": pool.buffer,
+        "waiting": pool.waiting_projects,
         "allocated": pool.used_machines,
         "booting": pool.booting_machines,
         "terminating": pool.terminating_machines,

@@ -9,12 +9,13 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from app.domain.errors import RegistryUnavailable
 from app.domain.model import PoolName
 from app.poller.aside import Aside
 from app.poller.pace import Pace
 from app.poller.rounds import NewJobs, Rounds
 from app.poller.steady import Every, SteadyTime
-from app.ports import Bell
+from app.ports import Bell, Meter
 from app.service.leadership import Leadership
 
 log = structlog.get_logger()
@@ -26,10 +27,12 @@ PROBE = 1.0
 """How often instances are probed; where one hangs, the next round waits for it."""
 EXAMINE = 5.0
 """How often to ask whether the set-up is to be examined."""
+SAMPLE = 2.0
+"""How often to ask whether samples are to be taken: several times in a grain of theirs."""
 KEEP = 0.5
 """How often to see to leadership: how long a free term stands free, at most."""
 GRACE = 1.0
-"""How long the end waits for a probe, and for an examination."""
+"""How long the end waits for a probe, for an examination, and for samples."""
 STUCK = 120.0
 """How long a leader's passes may fail, or hang, in every pool, before it lets another replica try."""
 
@@ -40,8 +43,9 @@ class Poller:
     Each pool has a beat of its own, in a thread that no other pool uses: it beats all the time and runs a
     pass when one is due (see Pace). So nobody touches APScheduler from outside, a job that is still running
     is simply not started a second time, and a pool whose passes hang, fail or are throttled delays no other.
-    Probes and examinations run beside the passes, in threads of their own: where they hang, they delay
-    neither a pass nor the end. A wall clock may jump: none is asked.
+    Probes and examinations run beside the passes, in threads of their own, and so do the samples that the
+    leader takes of all pools: where they hang, they delay neither a pass nor the end. A wall clock may jump:
+    none is asked.
     """
 
     def __init__(
@@ -51,15 +55,21 @@ class Poller:
         leadership: Leadership,
         bell: Bell,
         intervals: Mapping[PoolName, timedelta],
+        sample: Callable[[], None],
+        meter: Meter,
         monotonic: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
         """Take for each pool what makes its jobs of one term, and the time between its passes at rest.
 
-        `monotonic` returns seconds that never jump, `chance` a random number from 0 up to 1.
+        `sample` takes a sample of all pools, if it is time to, and may raise RegistryUnavailable. `monotonic`
+        returns seconds that never jump, `chance` a random number from 0 up to 1.
         """
         self._leadership = leadership
         self._bell = bell
+        self._sample = sample
+        self._samples_fail = False
+        self._meter = meter
         self._monotonic = monotonic
         self._hearing = Lock()
         self._heard_at = monotonic() - BEAT
@@ -73,7 +83,13 @@ class Poller:
     ) -> Rounds:
         pace = Pace(pool, interval=interval.total_seconds(), monotonic=self._monotonic, chance=chance)
         return Rounds(
-            pool, new_jobs, pace, mandate=lambda: self._leadership.mandate, listen=self._pass_word_on
+            pool,
+            new_jobs,
+            pace,
+            mandate=lambda: self._leadership.mandate,
+            listen=self._pass_word_on,
+            meter=self._meter,
+            monotonic=self._monotonic,
         )
 
     def start(self) -> None:
@@ -84,6 +100,7 @@ class Poller:
             executors={"default": ThreadPoolExecutor(len(self._rounds)), "aside": Aside(GRACE)},
         )
         scheduler.add_job(self._keep, Every(KEEP), id="leadership", executor="aside")
+        scheduler.add_job(self._take_samples, Every(SAMPLE), id="samples", executor="aside")
         for pool, rounds in self._rounds.items():
             scheduler.add_job(rounds.beat, Every(BEAT), id=f"pass of {pool}")
             scheduler.add_job(rounds.probe, Every(PROBE), id=f"probes of {pool}", executor="aside")
@@ -105,6 +122,7 @@ class Poller:
             for rounds in self._rounds.values():
                 over.enter_context(rounds.passing)
             self._leadership.resign()
+        self._tell_whether_it_leads()
         if scheduler is not None:
             scheduler.shutdown(wait=True)
 
@@ -122,9 +140,29 @@ class Poller:
             if self._is_stuck():
                 log.warning("leadership.stuck", detail="no pass succeeds: another replica may fare better")
                 self._leadership.step_aside()
+            self._tell_whether_it_leads()  # also before, because a database that is away is waited for
             self._leadership.keep()
         except Exception:
             log.exception("leadership.crashed")
+        self._tell_whether_it_leads()
+
+    def _tell_whether_it_leads(self) -> None:
+        self._meter.leads(self._leadership.mandate is not None)
+
+    def _take_samples(self) -> None:
+        """Have the leader alone do it: it would be done once for each replica else."""
+        if self._leadership.mandate is None:
+            return
+        try:
+            self._sample()
+        except RegistryUnavailable:
+            pass  # the passes report it
+        except Exception:
+            if not self._samples_fail:
+                log.exception("samples.crashed")
+            self._samples_fail = True
+        else:
+            self._samples_fail = False
 
     def _is_stuck(self) -> bool:
         """Whether the passes of every pool hang or fail for so long that another replica had better try.

@@ -10,7 +10,7 @@ import structlog
 from app.domain.errors import NotLeading, RegistryUnavailable
 from app.domain.model import PoolName
 from app.poller.pace import Pace
-from app.ports import Mandate
+from app.ports import Mandate, Meter
 from app.service.reconcile import PassReport
 
 log = structlog.get_logger()
@@ -46,8 +46,13 @@ class Rounds:
         *,
         mandate: Callable[[], Mandate | None],
         listen: Callable[[], None],
+        meter: Meter,
+        monotonic: Callable[[], float],
     ) -> None:
-        """Take `mandate`, which returns that of the running term, and `listen`, which passes wishes on."""
+        """Take `mandate`, which returns that of the running term, and `listen`, which passes wishes on.
+
+        `monotonic` returns seconds that never jump.
+        """
         self.pool = pool
         self.pace = pace
         self.passing = Lock()
@@ -55,6 +60,8 @@ class Rounds:
         self._new_jobs = new_jobs
         self._mandate = mandate
         self._listen = listen
+        self._meter = meter
+        self._monotonic = monotonic
         self._term: tuple[Mandate, Jobs] | None = None
 
     def beat(self) -> None:
@@ -86,7 +93,7 @@ class Rounds:
             if not self.pace.is_due():
                 return
             begun = True
-            report = jobs.tick(self.pace.urgent)
+            report = self._pass(jobs)
         except RegistryUnavailable as error:
             if begun or self.pace.is_due():  # not both: what was asked for during this pass is still to come
                 log.error("pass.failed", pool=self.pool, code=error.code, detail=error.detail)  # noqa: TRY400 - no bug of ours
@@ -100,6 +107,17 @@ class Rounds:
                 self.pace.retry()
         else:
             self.pace.follow(report)
+
+    def _pass(self, jobs: Jobs) -> PassReport:
+        """Run a pass, and note how it went: one that was put off before it had looked is none."""
+        begun, report = self._monotonic(), None
+        try:
+            report = jobs.tick(self.pace.urgent)
+        finally:
+            if report is None or report.took_place:
+                succeeded = report is not None and not report.failed
+                self._meter.passed(self.pool, succeeded=succeeded, took=self._monotonic() - begun)
+        return report
 
     def _jobs(self) -> Jobs | None:
         """Return the jobs of this replica's term, new ones for a new term; None while it does not lead."""

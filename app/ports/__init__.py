@@ -3,7 +3,7 @@
 The contract tests in tests/contract/ hold each implementation, and each fake, to these docstrings.
 """
 
-from app.ports.catalogue import Catalogue, Page
+from app.ports.catalogue import Catalogue, Matches, Page
 from app.ports.census import Census
 from app.ports.clock import Clock
 from app.ports.cloud import Cloud, Preflight, TerminateOutcome
@@ -30,6 +30,7 @@ __all__ = [
     "Lease",
     "Leases",
     "Mandate",
+    "Matches",
     "Meter",
     "Page",
     "Preflight",

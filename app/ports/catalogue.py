@@ -19,6 +19,14 @@ class Page(Generic[Item]):
     """Whether others follow: they come after the last of these."""
 
 
+@dataclass(frozen=True, slots=True)
+class Matches(Generic[Item]):
+    """What a search found: a part of it, and how much it is in all."""
+
+    items: Sequence[Item]
+    total: int
+
+
 class Catalogue(Protocol):
     """Reads the registry for people and programs. Each method may raise RegistryUnavailable.
 
@@ -44,6 +52,33 @@ class Catalogue(Protocol):
         limit: int,
     ) -> Page[Instance]:
         """Return instances by id, from the first one after `after` on; without `state` the terminated not."""
+        ...
+
+    def find_instances(
+        self,
+        *,
+        pool: PoolName | None = None,
+        state: InstanceState | None = None,
+        held: bool | None = None,
+        text: str = "",
+        offset: int = 0,
+        limit: int,
+    ) -> Matches[Instance]:
+        """Return instances for people to look through: the newest launch first, after `offset` others.
+
+        Without `state` the terminated not; those, asked for, come with the last ended first. `held` is
+        whether they are on hold. Each word of `text` stands in the id, the project, the address or the zone,
+        in large or small letters.
+        """
+        ...
+
+    def find_allocations(
+        self, *, pool: PoolName | None = None, text: str = "", offset: int = 0, limit: int
+    ) -> Matches[Allocation]:
+        """Return live allocations for people to look through: the newest first, after `offset` others.
+
+        Each word of `text` stands in the project, the instance's id, its address or its zone.
+        """
         ...
 
     def instance(self, instance: InstanceId) -> Instance:

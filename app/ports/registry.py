@@ -20,6 +20,8 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.setbacks import BootFailures
+from app.domain.sight import Sight
+from app.ports.meter import AllocationOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,15 @@ class Claimed:
     allocation: Allocation
     created: bool
     """False where the project held the instance already."""
+    waited: bool = False
+    """Whether it was waited for, in line."""
+
+    @property
+    def outcome(self) -> AllocationOutcome:
+        """How the request ended that got this answer."""
+        if not self.created:
+            return AllocationOutcome.REPEATED
+        return AllocationOutcome.WAITED if self.waited else AllocationOutcome.WARM
 
 
 class Unproved(PoolExhausted):
@@ -72,18 +83,24 @@ class Registry(Protocol):
         """
         ...
 
-    def destroy(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+    def destroy(
+        self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
+    ) -> Instance:
         """Decide that an instance ends: it becomes terminating and its allocation ends.
 
         Asked again while it is terminating, changes nothing and answers the same. Raises InstanceNotFound
-        where we know no such instance, or it is terminated.
+        where we know no such instance, or it is terminated. With `expect`, raises VersionChanged, and does
+        nothing, where the instance is not as it was shown.
         """
         ...
 
-    def release(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+    def release(
+        self, project: ProjectId, *, expect: Sight | None = None, actor: str, now: datetime
+    ) -> Allocation:
         """End the project's allocation and, as in `destroy`, its instance; returns it as terminating.
 
-        Raises AllocationNotFound where the project holds nothing.
+        Raises AllocationNotFound where the project holds nothing. With `expect`, raises VersionChanged, and
+        does nothing, where the project holds another instance than was shown, or holds it otherwise.
         """
         ...
 
@@ -114,8 +131,13 @@ class Registry(Protocol):
         """
         ...
 
-    def unhold(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
-        """End a hold; changes nothing where there is none. Raises InstanceNotFound."""
+    def unhold(
+        self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
+    ) -> Instance:
+        """End a hold; changes nothing where there is none. Raises InstanceNotFound.
+
+        With `expect`, raises VersionChanged, and does nothing, where the instance is not as it was shown.
+        """
         ...
 
     def end_hold(self, instance: InstanceId, *, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Lists, a page at a time: by a key that never changes, with one row more than asked: do others follow?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Select, bindparam, select
@@ -16,9 +16,10 @@ from app.domain.model import (
     PoolName,
     ProjectId,
 )
-from app.ports import Page
-from app.registry import rows, statements
+from app.ports import Matches, Page
+from app.registry import rows, search, statements
 from app.registry.schema import allocations, events, instances, pools
+from app.registry.search import Search
 from app.registry.transactions import Transactions
 
 Item = TypeVar("Item")
@@ -70,6 +71,26 @@ class SqlCatalogue:
         found, more = self._page(wanted, limit)
         return Page([rows.instance(row) for row in found], more)
 
+    def find_instances(
+        self,
+        *,
+        pool: PoolName | None = None,
+        state: InstanceState | None = None,
+        held: bool | None = None,
+        text: str = "",
+        offset: int = 0,
+        limit: int,
+    ) -> Matches[Instance]:
+        """See Catalogue.find_instances."""
+        found = search.instances_with(pool=pool, state=state, held=held, text=text)
+        return self._matches(found, rows.instance, offset, limit)
+
+    def find_allocations(
+        self, *, pool: PoolName | None = None, text: str = "", offset: int = 0, limit: int
+    ) -> Matches[Allocation]:
+        """See Catalogue.find_allocations."""
+        return self._matches(search.allocations_with(pool=pool, text=text), rows.allocation, offset, limit)
+
     def instance(self, instance: InstanceId) -> Instance:
         """See Catalogue.instance."""
         with self._looking() as tx:
@@ -99,6 +120,18 @@ class SqlCatalogue:
             wanted = wanted.where(events.c.id < before)
         found, more = self._page(wanted, limit)
         return Page([rows.event(row) for row in found], more)
+
+    def _matches(
+        self,
+        search: Search,
+        read: Callable[[Row[*tuple[Any, ...]]], Item],
+        offset: int,
+        limit: int,
+    ) -> Matches[Item]:
+        with self._looking() as tx:
+            total = tx.execute(search.total).scalar_one()
+            found = tx.execute(search.part, {"skipped": offset, "count": limit}) if total > offset else ()
+            return Matches([read(row) for row in found], total)
 
     def _page(self, wanted: Select[*tuple[Any, ...]], limit: int) -> tuple[list[Row[*tuple[Any, ...]]], bool]:
         with self._looking() as tx:

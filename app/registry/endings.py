@@ -8,24 +8,31 @@ from sqlalchemy import Connection
 from app.domain.errors import AllocationNotFound, InstanceNotFound
 from app.domain.events import EventKind
 from app.domain.model import Allocation, EndReason, Instance, InstanceId, InstanceState, ProjectId
+from app.domain.sight import Sight, confirm
 from app.registry import statements, steps
 from app.registry.steps import POLLER
 
 
-def destroy(tx: Connection, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+def destroy(
+    tx: Connection, instance: InstanceId, *, expect: Sight | None, actor: str, now: datetime
+) -> Instance:
     """Decide that an instance ends; see Registry.destroy."""
     found = steps.locked(tx, instance)
     if found is None or found.state is InstanceState.TERMINATED:
         raise InstanceNotFound(f"{instance} is not an instance of ours.")
+    confirm(expect, found)
     if found.state is InstanceState.TERMINATING:
         return found
     _terminate(tx, found, EndReason.DESTROYED, actor=actor, now=now)
     return steps.one(tx, instance) or found
 
 
-def release(tx: Connection, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+def release(
+    tx: Connection, project: ProjectId, *, expect: Sight | None, actor: str, now: datetime
+) -> Allocation:
     """End the project's allocation; see Registry.release."""
     held, instance = _held(tx, project)
+    confirm(expect, instance)
     _terminate(tx, instance, EndReason.RELEASED, actor=actor, now=now)
     return replace(held, state=InstanceState.TERMINATING)
 

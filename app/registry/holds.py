@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from app.domain.errors import HoldTooLate, InstanceNotFound
 from app.domain.events import EventKind
 from app.domain.model import Hold, Instance, InstanceId, InstanceState, ProjectId
+from app.domain.sight import Sight, confirm
 from app.registry import statements, steps
 from app.registry.steps import POLLER
 
@@ -43,9 +44,12 @@ def hold(
     return _ours(tx, instance)
 
 
-def unhold(tx: Connection, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+def unhold(
+    tx: Connection, instance: InstanceId, *, expect: Sight | None, actor: str, now: datetime
+) -> Instance:
     """End a hold, if there is one; see Registry.unhold."""
     found = _ours(tx, instance)
+    confirm(expect, found)
     if found.hold is None:
         return found
     steps.unhold(tx, instance, found.pool, actor=actor, now=now, project=_holder(found))

@@ -20,6 +20,7 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.setbacks import BootFailures
+from app.domain.sight import Sight
 from app.ports import Claimed, Unproved
 from app.registry import endings, holds, rows, statements, steps
 from app.registry.errors import Conflict
@@ -94,16 +95,20 @@ class SqlRegistry:
             )
         return Claimed(taken, created=True)
 
-    def destroy(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+    def destroy(
+        self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
+    ) -> Instance:
         """See Registry.destroy."""
         with self._exclusively() as tx:
-            return endings.destroy(tx, instance, actor=actor, now=now)
+            return endings.destroy(tx, instance, expect=expect, actor=actor, now=now)
 
-    def release(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+    def release(
+        self, project: ProjectId, *, expect: Sight | None = None, actor: str, now: datetime
+    ) -> Allocation:
         """See Registry.release."""
         with self._exclusively() as tx:
             self._queue(tx, project)
-            return endings.release(tx, project, actor=actor, now=now)
+            return endings.release(tx, project, expect=expect, actor=actor, now=now)
 
     def renew(
         self, project: ProjectId, expires_at: datetime | None, *, actor: str, now: datetime
@@ -136,10 +141,12 @@ class SqlRegistry:
         with self._exclusively() as tx:
             return holds.hold(tx, instance, until=until, reason=reason, actor=actor, now=now)
 
-    def unhold(self, instance: InstanceId, *, actor: str, now: datetime) -> Instance:
+    def unhold(
+        self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
+    ) -> Instance:
         """See Registry.unhold."""
         with self._exclusively() as tx:
-            return holds.unhold(tx, instance, actor=actor, now=now)
+            return holds.unhold(tx, instance, expect=expect, actor=actor, now=now)
 
     def end_hold(self, instance: InstanceId, *, now: datetime) -> bool:
         """See Registry.end_hold."""

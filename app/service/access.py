@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
@@ -20,6 +21,7 @@ ADMIN = Identity("admin", Role.ADMIN)
 """Who has the admin token of the settings."""
 
 _HEADER = re.compile(r"bearer +([!-~]+)", re.IGNORECASE | re.ASCII)
+_TYPED = re.compile(r"[!-~]+", re.ASCII)
 _TOKEN = re.compile(r"eco_([0-9a-f]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
 _NO_TOKEN = "0" * 64
 _ANOTHER = "Ask for a new one: ec2-orchestrator token create NAME --role ROLE."
@@ -33,6 +35,15 @@ def digest_of(secret: str) -> str:
 def written(token_id: str, secret: str) -> str:
     """Write a token as its holder gets it."""
     return f"eco_{token_id}_{secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who was let in, and by what."""
+
+    identity: Identity
+    token: Token | None
+    """None: by the admin token of the settings."""
 
 
 class Gate:
@@ -101,13 +112,49 @@ class Gate:
             )
         found = _HEADER.fullmatch(authorization)
         given = found[1] if found else ""
+        return self._entered(given, address, fault=None if found else "malformed").identity
+
+    def enter(self, given: str, address: str) -> Admission:
+        """Tell who enters with this token, typed into a form; raises what `admit` raises.
+
+        An open service has it checked just the same.
+        """
+        return self._entered(given, address, fault=None if _TYPED.fullmatch(given) else "mistyped")
+
+    def holder(self, token_id: str) -> Identity | None:
+        """Tell who entered with this token before; None where it is not good any more.
+
+        Raises RegistryUnavailable.
+        """
+        token, now = self._standing.tokens().get(token_id), self._clock.now()
+        if token is None or token.expired(now):
+            return None
+        self._uses.note(token, now)
+        return Identity(token.actor, token.role)
+
+    def sealed(self, secret: str) -> str | None:
+        """Return what the admin token of the settings makes of a secret; None where there is no such token.
+
+        It changes with the token, and tells nothing of it to whoever does not know the secret: the token may
+        be a weak one.
+        """
+        if self._admin is None:
+            return None
+        return hmac.digest(secret.encode(), self._admin.encode(), "sha256").hex()
+
+    def close(self) -> None:
+        """Write what is still to be written about tokens."""
+        self._uses.close()
+
+    def _entered(self, given: str, address: str, *, fault: str | None) -> Admission:
+        """Tell whose token it is, or count and refuse it; one with a `fault` is nobody's."""
         if self._is_admin(given, address):
-            return ADMIN
+            return Admission(ADMIN, None)
         token = self._token(given)
         now = self._clock.now()
         if token is not None and not token.expired(now):
             self._uses.note(token, now)
-            return Identity(token.actor, token.role)
+            return Admission(Identity(token.actor, token.role), token)
         wait = self._attempts.failed(address)
         if wait is not None:
             raise TooManyAttempts(
@@ -115,7 +162,7 @@ class Gate:
                 "and wait a minute.",
                 retry_after=wait,
             )
-        reason = "malformed" if found is None else "unknown" if token is None else "expired"
+        reason = fault or ("unknown" if token is None else "expired")
         log.warning(
             "access.refused",
             address=address,
@@ -124,10 +171,6 @@ class Gate:
             token_id=_id_in(given),
         )
         raise Unauthenticated(_what_is_wrong(reason, token), token_sent=True)
-
-    def close(self) -> None:
-        """Write what is still to be written about tokens."""
-        self._uses.close()
 
     def _is_admin(self, given: str, address: str) -> bool:
         """Compare with the admin token, unless the address has guessed too often: that one may be weak."""
@@ -156,4 +199,6 @@ def _what_is_wrong(reason: str, token: Token | None) -> str:
         return f"The token '{token.name}' expired at {ended}. {_ANOTHER}"
     if reason == "malformed":
         return "The header must be 'Authorization: Bearer TOKEN', once, with one token and nothing else."
+    if reason == "mistyped":
+        return "This is no token: a token is one word. Copy it whole, and nothing else with it."
     return f"This token is not known here, or it was revoked. Check that it was copied whole. {_ANOTHER}"

@@ -1,6 +1,7 @@
 """Allocate, renew, release, destroy, hold: what a product asks for, answered without waiting for AWS."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,7 +15,8 @@ from app.domain.model import (
     PoolName,
     ProjectId,
 )
-from app.ports import Claimed, Clock, Prober, Registry, Unproved, Waker
+from app.domain.sight import Sight
+from app.ports import AllocationOutcome, Claimed, Clock, Meter, Prober, Registry, Unproved, Waker
 from app.service.readiness import FRESH
 from app.service.waiting import Supply, WaitingRoom
 
@@ -36,13 +38,20 @@ class Allocator:
         waker: Waker,
         clock: Clock,
         waiting_room: WaitingRoom,
+        meter: Meter,
+        monotonic: Callable[[], float],
     ) -> None:
-        """Take for each pool a prober that answers within 300 ms: a claim may have to wait for it."""
+        """Take for each pool a prober that answers within 300 ms: a claim may have to wait for it.
+
+        `monotonic` returns seconds that never jump.
+        """
         self._quick_probers = quick_probers
         self._registry = registry
         self._waker = waker
         self._clock = clock
         self._waiting_room = waiting_room
+        self._meter = meter
+        self._monotonic = monotonic
 
     def allocate(
         self,
@@ -66,14 +75,14 @@ class Allocator:
         """
         source = self._known(pool)
         claim = partial(self._allocate, source, project, named=pool is not None, ttl=ttl, actor=actor)
+        begun = self._monotonic()
         try:
-            return claim()
-        except PoolExhausted as refused:
-            self._wake(source)
-            if wait <= AT_ONCE:
-                raise
-            look = partial(self._supply, source)
-            return self._waiting_room.wait(source, project, wait, look, claim, refused)
+            claimed = self._claim_or_wait(source, project, claim, wait)
+        except PoolExhausted:
+            self._meter.allocated(source, AllocationOutcome.EMPTY, self._monotonic() - begun)
+            raise
+        self._meter.allocated(source, claimed.outcome, self._monotonic() - begun)
+        return claimed
 
     def renew(self, project: ProjectId, ttl: timedelta | None, *, actor: str) -> Allocation:
         """Have the project's allocation last `ttl` from now; None: until somebody ends it.
@@ -84,18 +93,22 @@ class Allocator:
         expires_at = None if ttl is None else now + ttl
         return self._registry.renew(project, expires_at, actor=actor, now=now)
 
-    def release(self, project: ProjectId, *, actor: str) -> Allocation:
-        """End the project's allocation and its instance, as `destroy` does. Raises AllocationNotFound."""
-        ended = self._registry.release(project, actor=actor, now=self._clock.now())
+    def release(self, project: ProjectId, *, actor: str, expect: Sight | None = None) -> Allocation:
+        """End the project's allocation and its instance, as `destroy` does.
+
+        Raises AllocationNotFound, and with `expect` VersionChanged where what it holds is not as was shown.
+        """
+        ended = self._registry.release(project, expect=expect, actor=actor, now=self._clock.now())
         self._wake(ended.pool)
         return ended
 
-    def destroy(self, instance: InstanceId, *, actor: str) -> Instance:
+    def destroy(self, instance: InstanceId, *, actor: str, expect: Sight | None = None) -> Instance:
         """End an instance and the allocation on it: decided now and durably, done by AWS soon after.
 
-        The same call again, while it is going away, answers the same. Raises InstanceNotFound.
+        The same call again, while it is going away, answers the same. Raises InstanceNotFound, and with
+        `expect` VersionChanged where it is not as was shown.
         """
-        ending = self._registry.destroy(instance, actor=actor, now=self._clock.now())
+        ending = self._registry.destroy(instance, expect=expect, actor=actor, now=self._clock.now())
         self._wake(ending.pool)
         return ending
 
@@ -117,9 +130,12 @@ class Allocator:
         self._wake(held.pool)
         return held
 
-    def unhold(self, instance: InstanceId, *, actor: str) -> Instance:
-        """End a hold; what was put off by it is done now. Raises InstanceNotFound."""
-        free = self._registry.unhold(instance, actor=actor, now=self._clock.now())
+    def unhold(self, instance: InstanceId, *, actor: str, expect: Sight | None = None) -> Instance:
+        """End a hold; what was put off by it is done now.
+
+        Raises InstanceNotFound, and with `expect` VersionChanged where it is not as was shown.
+        """
+        free = self._registry.unhold(instance, expect=expect, actor=actor, now=self._clock.now())
         self._wake(free.pool)
         return free
 
@@ -135,6 +151,18 @@ class Allocator:
         """Ask for a pass, unless nobody here looks after the pool: it was taken out of the settings."""
         if pool in self._quick_probers:
             self._waker.wake(pool)
+
+    def _claim_or_wait(
+        self, pool: PoolName, project: ProjectId, claim: Callable[[], Claimed], wait: timedelta
+    ) -> Claimed:
+        try:
+            return claim()
+        except PoolExhausted as refused:
+            self._wake(pool)
+            if wait <= AT_ONCE:
+                raise
+            look = partial(self._supply, pool)
+            return replace(self._waiting_room.wait(pool, project, wait, look, claim, refused), waited=True)
 
     def _allocate(
         self, pool: PoolName, project: ProjectId, *, named: bool, ttl: timedelta | None, actor: str

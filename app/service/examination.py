@@ -55,7 +55,13 @@ class Examination:
             self._made_at = None
             return False
         for finding in wrong:
-            log.warning("setup.warning", check=finding.check, detail=finding.detail, remedy=finding.remedy)
+            log.warning(
+                "setup.warning",
+                pool=self._policy.pool,
+                check=finding.check,
+                detail=finding.detail,
+                remedy=finding.remedy,
+            )
         before = self._wrong
         # What looks tell is theirs: they know first when it was mended.
         self._wrong = tuple(one for one in wrong if one.detail not in told)

@@ -170,7 +170,14 @@ class Executor:
         if feature is not None and isinstance(error, Denied):
             self._permits.deny(feature, error)
         if not isinstance(error, BudgetSpent):  # the pass tells that
-            log.warning("action.failed", action=type(action).__name__, code=error.code, detail=error.detail)
+            log.warning(
+                "action.failed",
+                pool=self._policy.pool,
+                action=type(action).__name__,
+                instance=action.instance if isinstance(action, Terminate | TagAllocation) else None,
+                code=error.code,
+                detail=error.detail,
+            )
 
     def _rests(self, kind: type[Action], instance: InstanceId) -> bool:
         until = self._resting.get((kind, instance))

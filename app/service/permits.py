@@ -6,7 +6,7 @@ from enum import StrEnum
 import structlog
 
 from app.domain.errors import Denied
-from app.domain.model import Notice
+from app.domain.model import Notice, PoolName
 from app.ports import Clock
 
 log = structlog.get_logger()
@@ -27,9 +27,10 @@ class Feature(StrEnum):
 
 
 class Permits:
-    """Remembers what AWS denied, for five minutes each."""
+    """Remembers what AWS denied to a pool, for five minutes each."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, pool: PoolName, clock: Clock) -> None:
+        self._pool = pool
         self._clock = clock
         self._denied: dict[Feature, tuple[datetime, Notice]] = {}
 
@@ -41,7 +42,7 @@ class Permits:
     def deny(self, feature: Feature, error: Denied) -> None:
         """Note that AWS denied it."""
         if feature not in self._denied:
-            log.warning("permission.denied", feature=feature.value, detail=error.detail)
+            log.warning("permission.denied", pool=self._pool, feature=feature.value, detail=error.detail)
         self._denied[feature] = (self._clock.now(), Notice(code=error.code, detail=error.detail))
 
     def grant(self, feature: Feature) -> None:

@@ -8,7 +8,7 @@ from math import ceil
 from app.domain.actions import MarkIdle
 from app.domain.boots import conclude_boots
 from app.domain.model import Instance, InstanceId, InstanceState, Policy, SeenInstance
-from app.ports import Clock, ControlPanel, Mandate, Prober, Registry
+from app.ports import Clock, ControlPanel, Mandate, Meter, Prober, Registry
 
 RECHECK = timedelta(seconds=15)
 """How often an idle instance is probed."""
@@ -37,6 +37,7 @@ class Readiness:
         controls: ControlPanel,
         prober: Prober,
         mandate: Mandate,
+        meter: Meter,
         clock: Clock,
     ) -> None:
         self._policy = policy
@@ -44,6 +45,7 @@ class Readiness:
         self._mandate = mandate
         self._registry = registry
         self._prober = prober
+        self._meter = meter
         self._clock = clock
         self._booting: tuple[SeenInstance, ...] = ()
         self._looked = False
@@ -88,7 +90,9 @@ class Readiness:
         changed = False
         for action in conclude_boots(booting, known, ready, failures, policy=policy, now=now):
             if isinstance(action, MarkIdle):
-                changed |= registry.mark_idle(action.instance, action.address, action.port, now=now)
+                if registry.mark_idle(action.instance, action.address, action.port, now=now):
+                    changed = True
+                    self._time(known[action.instance], now)
             else:
                 changed |= registry.end(
                     action.instance,
@@ -98,6 +102,11 @@ class Readiness:
                     now=now,
                 )
         return changed
+
+    def _time(self, was: Instance, now: datetime) -> None:
+        """Note how long an instance took from its launch, which AWS's clock tells, to its first readiness."""
+        if was.address is None and was.launched_at is not None:
+            self._meter.became_ready(self._policy.pool, max(0.0, (now - was.launched_at).total_seconds()))
 
     def _due(self, known: Mapping[InstanceId, Instance], now: datetime) -> Targets:
         """Choose whom to probe: the stalest, and not all at once, so that probes do not come in bursts."""

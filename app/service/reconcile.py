@@ -1,6 +1,7 @@
 """One pass: observe, plan, apply. Repeatable at any line: each step says what it expects to find."""
 
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 import structlog
@@ -53,6 +54,8 @@ class PassReport:
     """AWS could not be looked at: what this pass was asked for is still to do."""
     throttled: bool = False
     """AWS wants fewer calls: slow down."""
+    took_place: bool = True
+    """False where our own budget of calls did not allow a look."""
     put_off: float | None = None
     """Seconds until our own budget of calls has room for what this pass had to leave; None where it left
     nothing, or what can wait for any other pass."""
@@ -72,7 +75,9 @@ class Reconciler:
         readiness: Readiness,
         mandate: Mandate,
         clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`monotonic` returns seconds that never jump."""
         self._policy = policy
         self._registry = registry
         self._controls = controls
@@ -81,8 +86,9 @@ class Reconciler:
         self._examination = examination
         self._readiness = readiness
         self._clock = clock
+        self._monotonic = monotonic
         self._desired = DesiredLog(clock)
-        self._permits = Permits(clock)
+        self._permits = Permits(policy.pool, clock)
         self._executor = Executor(
             policy=policy,
             registry=registry,
@@ -92,7 +98,7 @@ class Reconciler:
             mandate=mandate,
             clock=clock,
         )
-        self._shortage = Shortage(cloud, self._permits, clock)
+        self._shortage = Shortage(policy.pool, cloud, self._permits, clock)
         self._strays = StrayWatch(policy.absence_grace)
         self._short = False
 
@@ -102,6 +108,7 @@ class Reconciler:
         One that somebody wished for is `urgent`: what it needs to raise desired capacity, it may borrow.
         Raises NotLeading, or RegistryUnavailable, where it could not be finished.
         """
+        begun = self._monotonic()
         try:
             now = preview(
                 policy=self._policy,
@@ -114,7 +121,7 @@ class Reconciler:
             )
         except BudgetSpent as spent:  # the last look is as good as it was
             self._tell_once(spent)
-            return PassReport(put_off=spent.wait)
+            return PassReport(took_place=False, put_off=spent.wait)
         except CloudError as error:
             self._readiness.see_nothing()
             return self._failed(error)
@@ -131,7 +138,7 @@ class Reconciler:
         bare = {look.id for look in booting} - {look.id for look in safe}
         self._still_leading()
         self._record(now.seen, now.todo, outcome, bare)
-        self._tell(now, outcome, after)
+        self._tell(now, outcome, after, self._monotonic() - begun)
         self._tell_once(next((spent for _, spent in outcome.spent), None))
         learnt = self._shortage.ask()  # a call that nothing waits for
         return PassReport(
@@ -223,7 +230,7 @@ class Reconciler:
             for instance in after.values()
         )
 
-    def _tell(self, now: Preview, outcome: Outcome, after: Known) -> None:
+    def _tell(self, now: Preview, outcome: Outcome, after: Known, took: float) -> None:
         count = counted(after.values())
         sizing, limited_by = now.todo.sizing, outcome.limited_by(now.todo)
         raised = any(isinstance(one, RaiseDesired) for one in outcome.done)
@@ -242,6 +249,7 @@ class Reconciler:
             limited_by=limited_by.value if limited_by else None,
             actions=len(now.todo.actions),
             failed=len(outcome.failures),
+            ms=round(took * 1000, 1),
         )
 
 

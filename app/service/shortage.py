@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.errors import BudgetSpent, CloudError, Denied
-from app.domain.model import Lifecycle, Limit, Observation
+from app.domain.model import Lifecycle, Limit, Observation, PoolName
 from app.domain.setbacks import LaunchFailure
 from app.ports import Clock, Cloud
 from app.service.permits import Feature, Permits
@@ -24,7 +24,8 @@ LATELY = timedelta(hours=1)
 class Shortage:
     """Keeps the newest reason why the group has fewer members than desired."""
 
-    def __init__(self, cloud: Cloud, permits: Permits, clock: Clock) -> None:
+    def __init__(self, pool: PoolName, cloud: Cloud, permits: Permits, clock: Clock) -> None:
+        self._pool = pool
         self._cloud = cloud
         self._permits = permits
         self._clock = clock
@@ -69,7 +70,7 @@ class Shortage:
             self._asked_at = None  # the next pass asks
             return False
         except CloudError as error:
-            log.warning("activities.unread", code=error.code, detail=error.detail)
+            log.warning("activities.unread", pool=self._pool, code=error.code, detail=error.detail)
             return False
         self._permits.grant(Feature.ACTIVITIES)
         before, self._failure = self._failure, failures[0] if failures else self._failure

@@ -41,6 +41,10 @@ class PoolStatus:
     """How many instances it has, each counted once."""
     waiting: int
     """How many projects asked in vain a short time ago, and hold nothing yet."""
+    pass_age: timedelta | None = None
+    """Since the last good pass; None where there was none yet."""
+    stale: bool = False
+    """Whether no pass has succeeded within MISSED_PASSES poll intervals: what stands here may be old."""
 
     @property
     def buffer(self) -> int:
@@ -113,7 +117,7 @@ class StatusReader:
             default=default,
             instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
             pools=[default, *pools[1:]],
-            duty=self._duty(self._age(default.view)),
+            duty=self.duty(self._age(default.view)),
         )
 
     def pools(self) -> Sequence[PoolStatus]:
@@ -131,17 +135,26 @@ class StatusReader:
 
     def beneath(self, name: PoolName) -> Callable[[Controls], PoolStatus]:
         """Read all of one pool but its controls, to show it under those given. Raises PoolNotFound."""
-        if name not in self._pools:
-            raise PoolNotFound(f"There is no pool '{name}'. There are: {', '.join(sorted(self._pools))}.")
+        self.known(name)
         waiting = self._census.waiting(now=self._clock.now())
         return partial(self._shown, name, self._census.count(), waiting, self._registry.view(name))
+
+    def known(self, name: PoolName) -> PoolName:
+        """Return the name where the settings have such a pool. Raises PoolNotFound."""
+        if name not in self._pools:
+            raise PoolNotFound(f"There is no pool '{name}'. There are: {', '.join(sorted(self._pools))}.")
+        return name
+
+    def duty(self, pass_age: timedelta | None = None) -> Duty:
+        """Tell who answers, and who leads."""
+        return Duty(replica=self._replica, leader=self._leases.leader(), pass_age=pass_age)
 
     def health(self) -> Health:
         """Say for each thing that readiness needs whether it is so, and why not."""
         try:
             views = {name: self._registry.view(name) for name in self._pools}
             ages = [age for view in views.values() if (age := self._age(view)) is not None]
-            duty = self._duty(min(ages, default=None))
+            duty = self.duty(min(ages, default=None))
         except RegistryUnavailable as error:
             nobody = Duty(replica=self._replica, leader=None, pass_age=None)
             return Health((Check("registry", passed=False, detail=error.detail),), ready=False, duty=nobody)
@@ -162,7 +175,8 @@ class StatusReader:
     ) -> PoolStatus:
         config, count = self._pools[name], census.get(name, Count())
         notices = list(view.notices)
-        if not self._pass_check(view).passed:
+        stale = not self._pass_check(view).passed
+        if stale:
             notices.insert(0, self._no_pass(view))
         limited_by = view.limited_by
         if controls.paused:
@@ -174,11 +188,14 @@ class StatusReader:
             notices += unknown_pools(census, self._pools)
         shown = replace(view, limited_by=limited_by, notices=tuple(notices))
         return PoolStatus(
-            config=config, controls=controls, view=shown, count=count, waiting=waiting.get(name, 0)
+            config=config,
+            controls=controls,
+            view=shown,
+            count=count,
+            waiting=waiting.get(name, 0),
+            pass_age=self._age(view),
+            stale=stale,
         )
-
-    def _duty(self, pass_age: timedelta | None) -> Duty:
-        return Duty(replica=self._replica, leader=self._leases.leader(), pass_age=pass_age)
 
     def _age(self, view: PoolView) -> timedelta | None:
         if view.last_pass_at is None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from dotenv import load_dotenv
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -35,6 +36,9 @@ from app.settings.pools import (
 
 _CLIENT_VARIABLES = frozenset({"ORCHESTRATOR_URL", "ORCHESTRATOR_TOKEN", "ORCHESTRATOR_ENV_FILE"})
 """Ours, but not the service's: the command line reads the first two."""
+
+_SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+"""Not ours: botocore and libpq read them."""
 
 _TOKEN = re.compile(r"[!-~]{16,}")
 """What can stand in an Authorization header as it is."""
@@ -70,6 +74,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the registry: `sqlite:///FILE` or `postgresql+psycopg://...`"""
     bind: str = "127.0.0.1:9092"
     """Where gunicorn listens, `HOST:PORT`"""
+    metrics_bind: str | None = None
+    """Where `scheduler.py` serves its metrics, `HOST:PORT`, without a token; without it, nowhere"""
     address: AddressKind = "public"
     """Which address of an instance is handed out and probed"""
     instance_port: Port = 8080
@@ -97,9 +103,11 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     """`json` or `console`; `auto` is console on a terminal, json otherwise"""
 
-    @field_validator("bind")
+    @field_validator("bind", "metrics_bind")
     @classmethod
-    def _bind_is_host_and_port(cls, value: str) -> str:
+    def _is_host_and_port(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         host, colon, port = value.rpartition(":")
         if not (colon and host and port.isdigit() and 0 <= int(port) <= 65535):  # noqa: PLR2004 - TCP's range
             raise ValueError("must be HOST:PORT, for example 127.0.0.1:9092")
@@ -126,6 +134,17 @@ class Settings(BaseSettings):
                 "'openssl rand -hex 32'"
             )
         return value
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What nothing may show: of these settings, and of the variables that libraries read themselves."""
+        found = {
+            "" if secret is None else secret.get_secret_value()
+            for secret in (self.aws_secret_key, self.admin_token)
+        }
+        found |= {os.environ.get(name, "") for name in _SECRET_VARIABLES}
+        found |= _passwords(self.database_url)
+        return tuple(sorted(found - {""}))
 
     @property
     def bind_is_loopback(self) -> bool:
@@ -213,6 +232,17 @@ def _is_loopback(bind: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _passwords(url: str) -> set[str]:
+    """Return the password in a database's URL, as it is written there and as it is meant."""
+    try:
+        parts = urlsplit(url)
+        named = parse_qs(parts.query).get("password", [])
+        written = parts.password or ""
+    except ValueError:
+        return set()
+    return {written, unquote(written), *named}
 
 
 def _variable(field: str) -> str:

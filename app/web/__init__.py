@@ -5,12 +5,27 @@ from functools import cache
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
 
-from app.ports import Catalogue
+from app.ports import Catalogue, Clock, History, Presence
 from app.service.access import Gate
 from app.service.allocation import Allocator
 from app.service.operator import Operator
+from app.service.sessions import Sessions
 from app.service.status import StatusReader
-from app.web import access_log, allocation, auth, docs, health, problems, reading, status
+from app.telemetry.metrics import Metrics
+from app.web import (
+    access_log,
+    allocation,
+    auth,
+    dashboard,
+    docs,
+    health,
+    problems,
+    reading,
+    request_id,
+    status,
+)
+from app.web import metrics as monitoring
+from app.web.dashboard import actions, login
 from app.web.document import document
 from app.web.v1 import allocations, events, instances, pools
 
@@ -22,6 +37,11 @@ def create_app(
     operator: Operator,
     status_reader: StatusReader,
     gate: Gate,
+    sessions: Sessions,
+    history: History,
+    presence: Presence,
+    clock: Clock,
+    metrics: Metrics,
     proxy_hops: int = 0,
 ) -> Flask:
     """Build the WSGI application; see auth.guard for who may use it."""
@@ -30,10 +50,13 @@ def create_app(
     app.url_map.converters["first_word"] = allocation.FirstWord
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order the contract has them
     app.config["MAX_CONTENT_LENGTH"] = reading.READ_AT_MOST
+    request_id.name_each(app)
     access_log.log_each(app)
+    monitoring.count_each(app, metrics)
     app.before_request(_refuse_slashes)
-    problems.register(app)
+    problems.register(app, dashboard.as_page)
     app.register_blueprint(health.blueprint(status_reader))
+    app.register_blueprint(monitoring.blueprint(status_reader, metrics))
     app.register_blueprint(allocation.blueprint(allocator))
     app.register_blueprint(status.blueprint(status_reader))
     app.register_blueprint(allocations.blueprint(allocator, catalogue))
@@ -41,7 +64,22 @@ def create_app(
     app.register_blueprint(pools.blueprint(status_reader, operator))
     app.register_blueprint(events.blueprint(catalogue))
     app.register_blueprint(docs.blueprint(cache(lambda: document(app))))
-    auth.guard(app, gate, proxy_hops=proxy_hops)  # last: it knows every route by now
+    app.register_blueprint(
+        dashboard.blueprint(
+            status_reader=status_reader,
+            catalogue=catalogue,
+            history=history,
+            presence=presence,
+            clock=clock,
+        )
+    )
+    app.register_blueprint(
+        actions.blueprint(
+            allocator=allocator, catalogue=catalogue, operator=operator, status_reader=status_reader
+        )
+    )
+    app.register_blueprint(login.blueprint(gate, sessions))
+    auth.guard(app, gate, sessions, proxy_hops=proxy_hops)  # last: it knows every route by now
     return app
 
 

@@ -14,9 +14,9 @@ from app.domain.errors import (
     InvalidProjectId,
     PoolExhausted,
 )
-from app.domain.model import RESERVED_NAMES, instance_id, project_id
+from app.domain.model import RESERVED_NAMES
 from app.service.allocation import Allocator
-from app.web import auth, examples, rendering
+from app.web import auth, examples, facts, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import SeedQuery, WaitQuery
 
@@ -58,8 +58,10 @@ def blueprint(allocator: Allocator) -> Blueprint:
         """
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": ", ".join(TAKES)})
-        claimed = allocator.allocate(project_id(name), actor=auth.actor(), wait=timedelta(seconds=query.wait))
-        return rendering.answer(rendering.seed_allocation(claimed.allocation))
+        claimed = allocator.allocate(
+            facts.project_id(name), actor=auth.actor(), wait=timedelta(seconds=query.wait)
+        )
+        return rendering.answer(rendering.seed_allocation(facts.claimed(claimed)))
 
     @pages.post("/destroy")
     @operation(
@@ -78,8 +80,8 @@ def blueprint(allocator: Allocator) -> Blueprint:
 
         `projectId` is who held it, or null. The same again, while it is going away, is answered the same.
         """
-        ending = allocator.destroy(instance_id(body.machine_id), actor=auth.actor())
-        return rendering.answer(rendering.destroyed(ending))
+        ending = allocator.destroy(facts.instance_id(body.machine_id), actor=auth.actor())
+        return rendering.answer(rendering.destroyed(facts.of(ending)))
 
     pages.record_once(_without_head)
     return pages

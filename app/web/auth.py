@@ -5,15 +5,19 @@ tells the same. What is no operation stands in UNLISTED; anything else makes the
 """
 
 import ipaddress
+from collections.abc import Collection
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from werkzeug.http import parse_list_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.domain.access import Identity, Role
 from app.domain.errors import Forbidden
 from app.service.access import ANONYMOUS, Gate
+from app.service.sessions import Sessions
+from app.web import visitors
 from app.web.operations import operation_of
+from app.web.pages import is_page, page_role
 
 UNLISTED = frozenset({"status.index", "docs.asset"})
 """Endpoints that are no operation, and that everybody may see: a signpost, and the look of /docs."""
@@ -21,38 +25,41 @@ UNLISTED = frozenset({"status.index", "docs.asset"})
 _IDENTITY = "ec2_orchestrator.identity"
 
 
-def guard(app: Flask, gate: Gate, *, proxy_hops: int = 0) -> None:
+def guard(app: Flask, gate: Gate, sessions: Sessions, *, proxy_hops: int = 0) -> None:
     """Let requests through to what their sender may do. To be called after the last route was added.
 
     What is not there, or not with this method, is answered so without asking who wants to know: 404, 405, and
     OPTIONS. HEAD needs what GET needs. `proxy_hops` proxies in front are believed who the sender is; with 0
     nothing of what a request says about that is read.
+
+    Sessions are for pages alone: an operation never reads a cookie, so no page of others can use it.
     """
     roles = {endpoint: _role(app, endpoint) for endpoint in app.view_functions}
+    pages = {endpoint for endpoint, view in app.view_functions.items() if is_page(view)}
     if proxy_hops:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's own way to do it
             app.wsgi_app, x_for=proxy_hops, x_proto=proxy_hops, x_host=proxy_hops
         )
 
     @app.before_request
-    def _check() -> None:
+    def _check() -> Response | None:
         if request.url_rule is None or request.method == "OPTIONS":
-            return
-        needed = roles[request.url_rule.endpoint]
+            return None
+        is_a_page, needed = request.url_rule.endpoint in pages, roles[request.url_rule.endpoint]
+        if is_a_page and request.method == "POST":
+            visitors.refuse_foreign_forms()
         if needed is None:
-            return
-        identity = gate.admit(request.headers.get("Authorization"), request.remote_addr or "")
-        if identity is ANONYMOUS:
-            if gate.local:
-                _refuse_strangers(proxy_hops)
-            _refuse_other_sites(needed)
+            return None
+        identity = visitors.identity(gate, sessions) if is_a_page else _sender(gate)
+        if identity is None:
+            return visitors.to_login()
+        if identity is ANONYMOUS and gate.local:
+            _refuse_strangers(proxy_hops)
+        if identity is ANONYMOUS or is_a_page:
+            _refuse_other_sites(needed, trusted=set() if is_a_page else {"same-site"})
         request.environ[_IDENTITY] = identity
-        if not identity.role.allows(needed):
-            raise Forbidden(
-                f"This needs the role '{needed}', and {identity.actor} has '{identity.role}'. Use a token "
-                f"that has it: ec2-orchestrator token create NAME --role {needed}.",
-                needed=needed,
-            )
+        _require(needed, identity)
+        return None
 
 
 def actor() -> str:
@@ -61,16 +68,37 @@ def actor() -> str:
     return identity.actor
 
 
+def known_identity() -> Identity | None:
+    """Say who makes the current request, and what they may do; None where nobody asked, or it was refused."""
+    return request.environ.get(_IDENTITY)
+
+
 def known_actor() -> str | None:
     """Say who makes the current request; None where nobody asked, or where it was refused for that."""
     return actor() if _IDENTITY in request.environ else None
+
+
+def _sender(gate: Gate) -> Identity:
+    return gate.admit(request.headers.get("Authorization"), request.remote_addr or "")
+
+
+def _require(needed: Role, identity: Identity) -> None:
+    if not identity.role.allows(needed):
+        raise Forbidden(
+            f"This needs the role '{needed}', and {identity.actor} has '{identity.role}'. Use a token "
+            f"that has it: ec2-orchestrator token create NAME --role {needed}.",
+            needed=needed,
+        )
 
 
 def _role(app: Flask, endpoint: str) -> Role | None:
     """Return the role that an endpoint needs; None where everybody may use it."""
     if endpoint in UNLISTED:
         return None
-    found = operation_of(app.view_functions[endpoint])
+    view = app.view_functions[endpoint]
+    if is_page(view):
+        return page_role(view)
+    found = operation_of(view)
     if found is None:
         raise LookupError(f"The endpoint {endpoint} says nowhere which role it needs: make it an operation.")
     return found.role
@@ -98,12 +126,13 @@ def _told(header: str, proxy_hops: int) -> bool:
     return len(told) >= proxy_hops and bool(told[-proxy_hops].strip())
 
 
-def _refuse_other_sites(needed: Role) -> None:
+def _refuse_other_sites(needed: Role, *, trusted: Collection[str]) -> None:
     """Let links be followed, and pages of others do nothing else (Fetch Metadata, W3C).
 
     Any page of the web can lead its reader here, without a click: such a link may look, and change nothing.
-    On the same site, which on this machine is any of its ports, are pages of the user's own: a link there may
-    take an instance.
+    On the same site, which on this machine is any of its ports, are pages of the user's own: where they are
+    `trusted`, a link there may take an instance. It leads to no question of ours: one that appears under the
+    pointer at the right moment would be answered by a click that was meant for another page.
     """
     headers = request.headers
     site = headers.get("Sec-Fetch-Site")
@@ -111,7 +140,7 @@ def _refuse_other_sites(needed: Role) -> None:
         return
     if headers.get("Sec-Fetch-Mode") != "navigate" or headers.get("Sec-Fetch-Dest") != "document":
         raise Forbidden("Another page may not use this service: it may have links to it, and no more.")
-    if site == "cross-site" and not Role.VIEWER.allows(needed):
+    if site not in trusted and not Role.VIEWER.allows(needed):
         raise Forbidden(
             "A link on another site may not change anything here. If you mean it, open the address yourself."
         )

@@ -22,6 +22,7 @@ from app.domain.errors import (
     Unauthenticated,
 )
 from app.domain.model import RESERVED_NAMES
+from app.web import request_id
 from app.web.operations import JSON, Operation, Reply, operation_of
 from app.web.problems import body_of, status_of
 
@@ -34,7 +35,7 @@ TAGS = {
     "Events": "The audit trail.",
     "In short": "Three endpoints for scripts and people, as the first version of this service had them. "
     "They call an instance a machine.",
-    "Health": "For load balancers. No token is needed.",
+    "Health": "For load balancers and monitoring. No token is needed.",
     "Documentation": "This page and its source. No token is needed.",
 }
 
@@ -71,6 +72,9 @@ _RETRY_AFTER = {
 }
 
 
+_ON_EVERY_ANSWER = {request_id.HEADER: {"$ref": f"#/components/headers/{request_id.HEADER}"}}
+
+
 def document(app: Flask) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of all operations of the app."""
     found = sorted(_operations(app), key=lambda one: list(TAGS).index(one[2].tag))
@@ -93,6 +97,9 @@ def document(app: Flask) -> dict[str, Any]:
     )
     for name, schema in _schemas([one for _, _, one in found]).items():
         spec.components.schema(name, schema)
+    spec.components.header(
+        request_id.HEADER, {"description": request_id.WHAT, "schema": {"type": "string"}, "required": True}
+    )
     for (status, code), title in _SHARED.items():
         spec.components.response(code, _problem(status, {code: title}))
     for path, method, one in found:
@@ -106,10 +113,11 @@ def _operations(app: Flask) -> Iterator[tuple[str, str, Operation]]:
         one = operation_of(app.view_functions[rule.endpoint])
         if one is not None:
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-                yield _path(rule), method.lower(), one
+                yield path_of(rule), method.lower(), one
 
 
-def _path(rule: Rule) -> str:
+def path_of(rule: Rule) -> str:
+    """Write the path of a route, with the names of its parameters: `/v1/pools/{name}`."""
     # The seed's endpoint has a name because it answers for every first word; what it takes is a project.
     path = "/<project>" if "<first_word:" in rule.rule else rule.rule
     return path.replace("<", "{").replace(">", "}")
@@ -179,11 +187,11 @@ def _reply(reply: Reply) -> dict[str, Any]:
         if reply.example is not None:
             media["example"] = reply.example.model_dump(mode="json", by_alias=True)
         told["content"] = {reply.media: media}
-    if reply.headers:
-        told["headers"] = {
-            name: {"description": described, "schema": {"type": "string"}, "required": True}
-            for name, described in reply.headers.items()
-        }
+    told["headers"] = {
+        name: {"description": described, "schema": {"type": "string"}, "required": True}
+        for name, described in reply.headers.items()
+    }
+    told["headers"] |= _ON_EVERY_ANSWER
     return told
 
 
@@ -233,8 +241,8 @@ def _problem(status: int, codes: Mapping[str, str]) -> dict[str, Any]:
             }
         },
     }
-    if {PoolExhausted.code, RegistryUnavailable.code, TooManyAttempts.code} & codes.keys():
-        told["headers"] = {"Retry-After": _RETRY_AFTER}
+    waits = {PoolExhausted.code, RegistryUnavailable.code, TooManyAttempts.code} & codes.keys()
+    told["headers"] = {**({"Retry-After": _RETRY_AFTER} if waits else {}), **_ON_EVERY_ANSWER}
     return told
 
 

@@ -1,6 +1,6 @@
 """Errors on the wire: RFC 9457 problem details, from one table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
 
 import structlog
@@ -20,6 +20,7 @@ from app.domain.errors import (
     Unauthenticated,
     VersionChanged,
 )
+from app.web import facts
 
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ _IN_OUR_WORDS: Mapping[type[HTTPException], str] = {
     exceptions.NotFound: "There is nothing at this path. What there is: GET /docs.",
     exceptions.MethodNotAllowed: "This path has no such method. The header Allow names those it has.",
 }
-_CHALLENGE = 'Bearer realm="ec2-orchestrator"'
+CHALLENGE = 'Bearer realm="ec2-orchestrator"'
 """What a client must do to be let in, as RFC 6750 writes it."""
 
 
@@ -53,6 +54,7 @@ def problem(status: int, *, code: str, title: str, detail: str, **more: object) 
 
 
 def _written(body: Mapping[str, object]) -> Response:
+    facts.answered_with(str(body["code"]))
     status = int(str(body["status"]))
     return Response(json.dumps(body) + "\n", status=status, mimetype=MEDIA)
 
@@ -68,11 +70,14 @@ def body_of(status: int, *, code: str, title: str, detail: str) -> dict[str, obj
     }
 
 
-def register(app: Flask) -> None:
-    """Answer every error as a problem: ours, the framework's, and bugs, which leak nothing."""
-    app.register_error_handler(OrchestratorError, _domain_error)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _crash)
+def register(app: Flask, as_page: Callable[[Response], Response]) -> None:
+    """Answer every error as a problem: ours, the framework's, and bugs, which leak nothing.
+
+    Each goes through `as_page`, which makes a page of it where a person reads it.
+    """
+    app.register_error_handler(OrchestratorError, lambda error: as_page(_domain_error(error)))
+    app.register_error_handler(HTTPException, lambda error: as_page(_http_error(error)))
+    app.register_error_handler(Exception, lambda error: as_page(_crash(error)))
 
 
 def status_of(kind: type[OrchestratorError]) -> int | None:
@@ -94,12 +99,12 @@ def _domain_error(error: OrchestratorError) -> Response:
         log.error("registry.unavailable", cause=repr(error.__cause__))
         answer.headers["Retry-After"] = str(DATABASE_RETRY_SECONDS)
     elif isinstance(error, Unauthenticated):
-        answer.headers["WWW-Authenticate"] = _CHALLENGE + (
+        answer.headers["WWW-Authenticate"] = CHALLENGE + (
             ', error="invalid_token"' if error.token_sent else ""
         )
     elif isinstance(error, Forbidden) and error.needed is not None:
         answer.headers["WWW-Authenticate"] = (
-            f'{_CHALLENGE}, error="insufficient_scope", scope="{error.needed}"'
+            f'{CHALLENGE}, error="insufficient_scope", scope="{error.needed}"'
         )
     return answer
 

@@ -24,7 +24,8 @@ def _number(text: Any) -> Any:
     return float(text)
 
 
-def _whole(text: Any) -> Any:
+def whole(text: Any) -> Any:
+    """Take what JSON calls a number, if it is a whole one."""
     if not _NUMBER.fullmatch(text) or not float(text).is_integer():
         raise PydanticCustomError("whole_number", "This is not a whole number")
     return int(float(text))
@@ -59,7 +60,7 @@ class WaitQuery(SeedQuery):
 class PageQuery(Query):
     """Which part of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(_whole)] = 100
+    limit: Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(whole)] = 100
     """How many items the answer may have"""
     cursor: Annotated[str, Field(max_length=400, pattern=cursors.LOOKS)] | None = None
     """Where to go on: `next` of the answer before; without it, the list begins"""

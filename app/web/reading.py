@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from flask import request
 from pydantic import BaseModel, ValidationError
@@ -24,6 +25,9 @@ LARGEST_BODY = 64 * 1024
 TOO_LONG = f"A body may have {LARGEST_BODY // 1024} KiB at most."
 READ_AT_MOST = LARGEST_BODY + 1
 """For Flask, which cuts off what is longer and came in chunks, and says nothing of it."""
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 20
+"""Of a form."""
 MOST_DIGITS = 300
 """Of one number: Python turns no more than a few thousand into one, and a floating one has 308."""
 SEND_JSON = "Send JSON, with the header 'Content-Type: application/json'."
@@ -62,6 +66,22 @@ def body(kind: type[ABody], *, needed: bool = True, as_the_seed: bool = False) -
         return kind.model_validate(_parsed(text))
     except ValidationError as error:
         raise InvalidBody(faults=_faults(error, kind, "field")) from None
+
+
+def form() -> Mapping[str, str]:
+    """Read what the form of a page sent, each field once; raise InvalidBody where it is anything else."""
+    if request.mimetype != FORM:
+        raise UnsupportedMediaType("Send the form of the page.")
+    try:
+        fields = parse_qsl(
+            _text().decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
+        )
+    except ValueError:  # which UnicodeDecodeError is, too
+        raise InvalidBody("The form could not be read. Go back and try again.") from None
+    found = dict(fields)
+    if len(found) != len(fields):
+        raise InvalidBody("A field of the form came twice. Go back and try again.")
+    return found
 
 
 def _text() -> bytes:

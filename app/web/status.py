@@ -1,6 +1,6 @@
 """For people who look: what is there, and where to go from here."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from app.api.seed import Status
 from app.domain.access import Role
@@ -13,25 +13,14 @@ TAG = "In short"
 
 
 def blueprint(status_reader: StatusReader) -> Blueprint:
-    """Serve /status, and a signpost at /."""
+    """Serve /status, and at / a signpost; a browser is led to the dashboard."""
     pages = Blueprint("status", __name__)
 
     @pages.get("/")
     def index() -> Response:
-        return jsonify(
-            {
-                "service": "ec2-orchestrator",
-                "try": {
-                    "GET /<projectId>": "the project's instance; takes an idle one if it holds none",
-                    "POST /destroy": 'ends an instance: {"machineId": "i-..."}',
-                    "GET /status": "every instance, and how full the buffer is",
-                    "GET /docs": "all the rest, under /v1: for people",
-                    "GET /openapi.json": "the same for programs",
-                    "GET /healthz": "200 while the process serves",
-                    "GET /readyz": "200 while it can do its work, otherwise why not",
-                },
-            }
-        )
+        answer = _to_dashboard() if _prefers_pages() else _signpost()
+        answer.vary.add("Accept")
+        return answer
 
     @pages.get("/status")
     @operation(
@@ -53,3 +42,32 @@ def blueprint(status_reader: StatusReader) -> Blueprint:
         return rendering.answer(rendering.status(status_reader.status()))
 
     return pages
+
+
+def _prefers_pages() -> bool:
+    """Whether a browser asks: it names HTML, and likes it better than JSON; others take anything."""
+    accepts = request.accept_mimetypes
+    return accepts["text/html"] > accepts["application/json"]
+
+
+def _to_dashboard() -> Response:
+    return Response(status=302, headers={"Location": "/dashboard"})  # no host in it: Host would choose where
+
+
+def _signpost() -> Response:
+    return jsonify(
+        {
+            "service": "ec2-orchestrator",
+            "try": {
+                "GET /<projectId>": "the project's instance; takes an idle one if it holds none",
+                "POST /destroy": 'ends an instance: {"machineId": "i-..."}',
+                "GET /status": "every instance, and how full the buffer is",
+                "GET /dashboard": "the same to look at, in a browser",
+                "GET /docs": "all the rest, under /v1: for people",
+                "GET /openapi.json": "the same for programs",
+                "GET /metrics": "figures for Prometheus",
+                "GET /healthz": "200 while the process serves",
+                "GET /readyz": "200 while it can do its work, otherwise why not",
+            },
+        }
+    )

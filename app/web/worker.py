@@ -12,6 +12,7 @@ import json
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from werkzeug import exceptions
 from werkzeug.exceptions import HTTPException
 
-from app.web import problems
+from app.web import problems, request_id
 
 log = structlog.get_logger()
 
@@ -51,20 +52,29 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         super().enqueue_req(conn)
 
-    def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Serve it under one id from here on: what goes wrong around the application has the same."""
+        identity, req.headers = request_id.in_headers(req.headers)
+        with request_id.on_every_line(identity):
+            served: bool = super().handle_request(req, conn)
+        return served
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what came to no application, or made it crash so that it has not answered itself."""
+        identity, _ = request_id.in_headers(req.headers if req else ())
+        with request_id.on_every_line(identity):
+            self._refuse(client, addr[0] if addr else None, exc, identity)
+
+    def _refuse(self, client: Any, address: str | None, exc: BaseException, identity: str) -> None:
         refusal = _refusal(exc, self.cfg)
         if refusal is None:
             body = problems.crash_body()
             log.error("request.crashed", exc_info=exc)
         else:
             body = problems.http_body(refusal)
-            address = addr[0] if addr else None
             log.warning("request.refused", status=body["status"], detail=str(exc)[:_SHORT], address=address)
-        try:
-            util.write_nonblock(client, _written(body))
-        except OSError as error:
-            log.debug("request.refusal_unheard", cause=repr(error))
+        with suppress(OSError):  # nobody listens any more
+            util.write_nonblock(client, _written(body, identity))
 
 
 _SHORT = 200
@@ -97,10 +107,11 @@ def _refusal(error: BaseException, limits: Any) -> HTTPException | None:
     return None
 
 
-def _written(body: dict[str, object]) -> bytes:
+def _written(body: dict[str, object], identity: str) -> bytes:
     text = json.dumps(body).encode() + b"\n"
     head = (
         f"HTTP/1.1 {body['status']} {body['title']}\r\nConnection: close\r\nCache-Control: no-store\r\n"
-        f"Content-Type: {problems.MEDIA}\r\nContent-Length: {len(text)}\r\n\r\n"
+        f"Content-Type: {problems.MEDIA}\r\nContent-Length: {len(text)}\r\n"
+        f"{request_id.HEADER}: {identity}\r\n\r\n"
     )
     return head.encode() + text

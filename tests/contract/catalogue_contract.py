@@ -29,6 +29,13 @@ def claim(registry: Registry, *projects: str, pool: PoolName = DEFAULT_POOL) -> 
         registry.claim(pool, ProjectId(project), actor="ann", now=NOW)
 
 
+def launched(registry: Registry, minutes: int) -> InstanceId:
+    """Put an instance there that was launched so many minutes after the others."""
+    look = a_look(launched_at=NOW + timedelta(minutes=minutes))
+    registry.discover(DEFAULT_POOL, look, now=NOW)
+    return look.id
+
+
 class CatalogueContract:
     """Subclasses give the fixtures `registry` and `catalogue`, on one database."""
 
@@ -168,3 +175,127 @@ class CatalogueContract:
             EventKind.INSTANCE_IDLE,
             EventKind.INSTANCE_DISCOVERED,
         ]
+
+    def test_instances_are_found_with_the_newest_launch_first(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        old, new, middle = (launched(registry, minutes) for minutes in (1, 3, 2))
+
+        found = catalogue.find_instances(limit=10)
+
+        assert [one.id for one in found.items] == [new, middle, old]
+
+    def test_instances_launched_together_are_found_by_id(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        ids = fill(registry, 3)
+
+        assert [one.id for one in catalogue.find_instances(limit=10).items] == ids
+
+    def test_a_part_of_what_was_found_comes_with_how_much_it_is_in_all(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        ids = fill(registry, 5)
+
+        found = catalogue.find_instances(offset=2, limit=2)
+
+        assert ([one.id for one in found.items], found.total) == (ids[2:4], 5)
+
+    def test_beyond_the_end_nothing_is_found_and_the_total_stays(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        fill(registry, 2)
+
+        found = catalogue.find_instances(offset=2, limit=2)
+
+        assert (list(found.items), found.total) == ([], 2)
+
+    def test_instances_are_found_in_one_pool_and_one_state(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        fill(registry, 2)
+        fill(registry, 2, GPU)
+        claim(registry, "a", pool=GPU)
+        taken = catalogue.allocation(ProjectId("a")).instance
+
+        found = catalogue.find_instances(pool=GPU, state=InstanceState.ALLOCATED, limit=10)
+
+        assert ([one.id for one in found.items], found.total) == ([taken], 1)
+
+    @pytest.mark.parametrize("text", ["Shop", "shop-front", "front shop", "10.9.8.7", "West-1B", "9.8 shop"])
+    def test_an_instance_is_found_by_words_of_its_project_its_address_and_its_zone(
+        self, registry: Registry, catalogue: Catalogue, text: str
+    ) -> None:
+        fill(registry, 1)
+        claim(registry, "other")
+        registry.discover(DEFAULT_POOL, look := a_look(zone="eu-west-1b"), now=NOW)
+        registry.mark_idle(look.id, "10.9.8.7", 8080, now=NOW)
+        claim(registry, "shop-front")
+        narrow = catalogue.find_instances(text=f"{text} {look.id[-6:]}", limit=10)
+
+        assert [one.id for one in narrow.items] == [look.id]
+        assert [one.project for one in catalogue.find_allocations(text=text, limit=10).items][:1] == [
+            "shop-front"
+        ]
+
+    @pytest.mark.parametrize("text", ["nobody", "%", "_", "shop%front", "shop nobody"])
+    def test_what_stands_nowhere_is_not_found(
+        self, registry: Registry, catalogue: Catalogue, text: str
+    ) -> None:
+        fill(registry, 1)
+        claim(registry, "shop-front")
+
+        assert catalogue.find_instances(text=text, limit=10).total == 0
+        assert catalogue.find_allocations(text=text, limit=10).total == 0
+
+    def test_instances_on_hold_are_found_apart(self, registry: Registry, catalogue: Catalogue) -> None:
+        free, held = fill(registry, 2)
+        registry.hold(held, until=None, reason=None, actor="ann", now=NOW)
+
+        on_hold = catalogue.find_instances(held=True, limit=10)
+        others = catalogue.find_instances(held=False, limit=10)
+
+        assert [one.id for one in (*on_hold.items, *others.items)] == [held, free]
+
+    def test_the_terminated_are_found_only_when_asked_for_the_last_ended_first(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        first, second = fill(registry, 2)
+        for number, gone in enumerate((first, second)):
+            registry.end(
+                gone,
+                expect=InstanceState.IDLE,
+                to=InstanceState.TERMINATED,
+                reason=EndReason.VANISHED,
+                now=NOW + timedelta(minutes=number),
+            )
+
+        assert catalogue.find_instances(limit=10).total == 0
+        gone_ones = catalogue.find_instances(state=InstanceState.TERMINATED, limit=10).items
+        assert [one.id for one in gone_ones] == [second, first]
+
+    def test_allocations_are_found_with_the_newest_first(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        fill(registry, 3)
+        for number, project in enumerate(("b", "a", "c")):
+            registry.claim(DEFAULT_POOL, ProjectId(project), actor="ann", now=NOW + timedelta(minutes=number))
+
+        found = catalogue.find_allocations(offset=1, limit=1)
+
+        assert ([one.project for one in found.items], found.total) == (["a"], 3)
+
+    def test_allocations_that_are_over_are_not_found(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 2)
+        claim(registry, "a", "b")
+        registry.release(ProjectId("a"), actor="ann", now=NOW)
+
+        assert [one.project for one in catalogue.find_allocations(limit=10).items] == ["b"]
+
+    def test_allocations_are_found_in_one_pool(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 1)
+        fill(registry, 1, GPU)
+        claim(registry, "a")
+        claim(registry, "b", pool=GPU)
+
+        assert [one.project for one in catalogue.find_allocations(pool=GPU, limit=10).items] == ["b"]

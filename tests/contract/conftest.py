@@ -6,8 +6,11 @@ pytest.register_assert_rewrite(
     "tests.contract.catalogue_contract",
     "tests.contract.cloud_contract",
     "tests.contract.controls_contract",
+    "tests.contract.history_contract",
     "tests.contract.leases_contract",
+    "tests.contract.presence_contract",
     "tests.contract.readiness_contract",
     "tests.contract.registry_contract",
+    "tests.contract.sessions_contract",
     "tests.contract.tokens_contract",
 )

@@ -42,7 +42,8 @@ def test_every_route_stands_in_the_readme() -> None:
     routes = {rule.rule.replace("<", "{").replace(">", "}") for rule in rules} - {"/", "/docs/{name}"}
     routes = {"/<projectId>" if route.startswith("/{first_word") else route for route in routes}
 
-    missing = [route for route in sorted(routes) if f"{route}`" not in text("README.md")]
+    parts_of_pages = {route for route in routes if route.startswith("/dashboard/")}
+    missing = [route for route in sorted(routes - parts_of_pages) if f"{route}`" not in text("README.md")]
 
     assert missing == []
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.aws import SET_DESIRED, Aws
 from tests.e2e.conftest import Pool
+from tests.e2e.memory import replicas
 from tests.e2e.processes import Program, Service
 from tests.waiting import until
 
@@ -41,6 +42,8 @@ class Apart:
     exit_code: int
     events_of_the_scheduler: list[str]
     sizes: list[int]
+    replicas: set[tuple[bool, bool]]
+    """Of each that was there: whether it serves, and whether it polls."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Apart:
                 service.await_answer()
                 service.settled(idle=5)
                 waited = delay(cloud, service, "impatient")
+                there = {(one.serves, one.polls) for one in replicas(service)}
                 service.settled(idle=5)
                 cloud.fault(kind="delay", action=SET_DESIRED, seconds=1.0)
                 before = cloud.asked(SET_DESIRED)
@@ -62,7 +66,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Apart:
                 scheduler.signal(signal.SIGTERM)
                 code = scheduler.exit_code()
                 events = [line["event"] for line in scheduler.logs]
-            return Apart(waited, service.passes, code, events, cloud.sizes())
+            return Apart(waited, service.passes, code, events, cloud.sizes(), there)
 
 
 def test_a_poller_in_another_process_notices_the_claim_as_soon(apart: Apart) -> None:
@@ -78,3 +82,7 @@ def test_the_scheduler_ends_after_the_pass_in_hand(apart: Apart) -> None:
         "poller.stopped",
     ]
     assert apart.sizes == [0, 5, 6, 7]
+
+
+def test_both_processes_say_what_they_are_there_for(apart: Apart) -> None:
+    assert apart.replicas == {(True, False), (False, True)}

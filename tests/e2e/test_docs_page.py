@@ -50,7 +50,7 @@ def token(guarded: Service) -> str:
 
 def examples(service: Service, *, python: bool = False) -> list[str]:
     page = service.http.get("/docs").text.replace(SERVICE, service.url)
-    blocks = re.findall(r"<pre><code([^>]*)>(.*?)</code></pre>", page, re.DOTALL)
+    blocks = re.findall(r"<pre[^>]*><code([^>]*)>(.*?)</code></pre>", page, re.DOTALL)
     return [html.unescape(text) for kind, text in blocks if ("language-python" in kind) is python]
 
 

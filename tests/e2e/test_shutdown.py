@@ -58,7 +58,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
         asked = HalfSent(service, machine)
         until(lambda: cloud.asked(SET_DESIRED) > before, what="the top-up to be under way")
         service.program.signal(signal.SIGTERM)
-        until(lambda: any("Handling signal: term" in line["event"] for line in service.program.logs))
+        until(lambda: any("Handling signal: term" in line.get("detail", "") for line in service.program.logs))
         answer = asked.answer()
         code = service.terminate()
         return Ended(answer, code, service.program.errors, service.passes, cloud.sizes())

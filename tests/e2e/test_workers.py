@@ -14,7 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.domain.history import GRAIN, Sample
+from app.domain.model import DEFAULT_POOL
+from app.domain.replicas import Replica
 from tests.e2e.aws import Aws
+from tests.e2e.memory import replicas, samples
 from tests.e2e.processes import DEADLINE, Service
 from tests.waiting import until
 
@@ -36,6 +40,8 @@ class Story:
     """The replicas that claims were answered by before the kill."""
     meanwhile: int = 0
     """How many claims were answered from the kill until somebody led."""
+    there: list[Replica] = field(default_factory=list)
+    """Who had said before the kill that it is there."""
     killed: str = ""
     took: float = 0.0
     """Seconds from the kill until somebody led."""
@@ -44,17 +50,25 @@ class Story:
     workers: set[str] = field(default_factory=set)
     """Who answered then."""
     exit_code: int = -1
+    left: list[Replica] = field(default_factory=list)
+    """Who was still known after the end."""
+    samples: list[Sample] = field(default_factory=list)
+    """All that were taken."""
 
     def play(self) -> None:
         """Live through it, to the end of the service."""
         self.service.settled(idle=BUFFER)
         until(self._both_have_served, what="both workers to answer claims")
         self.service.settled(idle=BUFFER)
+        until(lambda: samples(self.service), what="the first samples")
+        self.there = replicas(self.service)
         self._kill_the_leader()
         self.status = self.service.settled(idle=BUFFER)
         until(self._two_answer, within=DEADLINE, what="two workers to serve again")
         self.service.settled(idle=BUFFER)
         self.exit_code = self.service.terminate()
+        self.left = replicas(self.service)
+        self.samples = samples(self.service)
 
     def _both_have_served(self) -> bool:
         self.servers.add(self._claim(f"before-{len(self.servers)}")["replica"])
@@ -139,6 +153,25 @@ def test_nobody_shares_an_instance_and_nobody_gets_two(story: Story) -> None:
 def test_the_next_leader_fills_the_buffer_up(story: Story) -> None:
     assert story.status["idleMachines"] == BUFFER
     assert story.status["usedMachines"] >= NEWCOMERS
+
+
+def test_each_worker_says_that_it_is_there(story: Story) -> None:
+    assert {(one.name, one.serves, one.polls) for one in story.there} == {
+        (server, True, True) for server in story.servers
+    }
+
+
+def test_who_ends_in_order_is_forgotten_and_who_is_killed_is_not_seen_again(story: Story) -> None:
+    (killed,) = story.left
+
+    assert killed.name == story.killed
+    assert killed.seen_at < max(sample.at for sample in story.samples) + GRAIN
+
+
+def test_the_figures_of_the_pool_are_remembered(story: Story) -> None:
+    assert {sample.pool for sample in story.samples} == {DEFAULT_POOL}
+    assert {sample.buffer for sample in story.samples} == {BUFFER}
+    assert max(sample.allocated for sample in story.samples) > 0
 
 
 def test_sigterm_ends_both_without_a_complaint(story: Story) -> None:

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from app.service.allocation import Allocator
 from bench import load
 from bench.servers import fill
 from tests.builders import NOW
-from tests.fakes import FakeClock, FakeProber, FakeWaker, a_waiting_room
+from tests.fakes import FakeClock, FakeMeter, FakeProber, FakeWaker, a_waiting_room
 
 
 def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
@@ -32,6 +33,8 @@ def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
         waker=FakeWaker(),
         clock=FakeClock(),
         waiting_room=a_waiting_room(),
+        meter=FakeMeter(),
+        monotonic=monotonic,
     )
 
     given = [allocator.allocate(ProjectId(f"project-{number}"), actor="tester") for number in range(3)]

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from time import monotonic
 
 import pytest
 from sqlalchemy import Engine
@@ -13,7 +14,7 @@ from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeProber, FakeWaker, a_waiting_room
+from tests.fakes import FakeClock, FakeMeter, FakeProber, FakeWaker, a_waiting_room
 
 THREADS = 8
 LATER = NOW + timedelta(minutes=1)
@@ -39,6 +40,8 @@ def claim_at_once(registry: SqlRegistry, prober: FakeProber, claims: int) -> lis
         waker=FakeWaker(),
         clock=FakeClock(LATER),
         waiting_room=a_waiting_room(),
+        meter=FakeMeter(),
+        monotonic=monotonic,
     )
     start = Barrier(THREADS)
 

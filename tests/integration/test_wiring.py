@@ -21,7 +21,7 @@ from app.settings import PoolEntry, Settings
 from app.settings.pools import PoolsFile
 from app.simulator.cloud import SimulatedCloud
 from tests.builders import NOW
-from tests.fakes import FakeMandate
+from tests.fakes import FakeMandate, FakeMeter
 from tests.simulated import a_simulated_cloud
 
 LOOKS = "Describe"
@@ -62,7 +62,10 @@ def settings(cloud: SimulatedCloud, monkeypatch: pytest.MonkeyPatch) -> Settings
 def jobs(settings: Settings, registry: SqlRegistry, mandate: FakeMandate) -> Jobs:
     to_aws = pools.connections(settings, "ec2-orchestrator/me")[DEFAULT_POOL]
     controls = SqlControls(registry._transactions)
-    return pools.new_jobs(settings.pools[DEFAULT_POOL], to_aws, registry, controls, SystemClock())(mandate)
+    new_jobs = pools.new_jobs(
+        settings.pools[DEFAULT_POOL], to_aws, registry, controls, meter=FakeMeter(), clock=SystemClock()
+    )
+    return new_jobs(mandate)
 
 
 def pause(registry: SqlRegistry, *, paused: bool = True) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
+from time import monotonic
 from typing import Any, cast
 
 import pytest
@@ -45,6 +46,7 @@ from tests.fakes import (
     FakeCloud,
     FakeControls,
     FakeMandate,
+    FakeMeter,
     FakePreflight,
     FakeProber,
     FakeWaker,
@@ -128,6 +130,7 @@ class PoolMachine(Life, Others):
             controls=self.controls,
             prober=self.prober,
             mandate=FakeMandate(),
+            meter=FakeMeter(),
             clock=self.clock,
         )
         self.reconciler = Reconciler(
@@ -148,6 +151,8 @@ class PoolMachine(Life, Others):
             waker=FakeWaker(),
             clock=self.clock,
             waiting_room=a_waiting_room(),
+            meter=FakeMeter(),
+            monotonic=monotonic,
         )
 
     @rule(times=st.integers(1, 3), pause=st.sampled_from([1, 2, 10]))

@@ -161,6 +161,7 @@ POOL = {
     "port": 8080,
     "readiness": "http",
     "instances": {"booting": 0, "idle": 5, "allocated": 1, "terminating": 0, "held": 0},
+    "waiting": 0,
     "desiredCapacity": 6,
     "minSize": 0,
     "maxSize": 20,

@@ -65,6 +65,7 @@ def test_every_fault_is_told_at_once_with_variable_value_and_reason(monkeypatch:
         ("ORCHESTRATOR_READINESS_PATH", "healthz"),
         ("ORCHESTRATOR_BIND", "9092"),
         ("ORCHESTRATOR_BIND", "localhost:http"),
+        ("ORCHESTRATOR_METRICS_BIND", "9100"),
         ("ORCHESTRATOR_ADDRESS", "elastic"),
         ("ORCHESTRATOR_POLLER", "true"),
         ("ORCHESTRATOR_AUTH", "yes"),
@@ -172,3 +173,31 @@ def test_the_default_region_serves_where_no_region_is_set(monkeypatch: pytest.Mo
 
 def test_all_variables_of_the_contract_are_known() -> None:
     assert {"ORCHESTRATOR_ASG_NAME", "AWS_ACCESS_KEY", "AWS_DEFAULT_REGION"} <= set(variables())
+
+
+def test_the_secrets_are_known_so_that_no_log_line_shows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "AWS_ACCESS_KEY": "AKIAEXAMPLE",
+        "AWS_SECRET_KEY": "of-our-own-key",
+        "AWS_SESSION_TOKEN": "of-a-role",
+        "ORCHESTRATOR_ADMIN_TOKEN": "sixteen-or-more-signs",
+        "ORCHESTRATOR_DATABASE_URL": "postgresql+psycopg://app:p%40ss@db/x?password=again",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    assert set(load_settings().secrets) == {
+        "of-our-own-key",
+        "of-a-role",
+        "sixteen-or-more-signs",
+        "p%40ss",
+        "p@ss",
+        "again",
+    }
+
+
+@pytest.mark.parametrize("url", ["sqlite:///var/orchestrator.db", "postgresql://[no url"])
+def test_where_there_is_no_secret_none_is_known(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", url)
+
+    assert load_settings().secrets == ()

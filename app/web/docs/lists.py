@@ -72,7 +72,7 @@ def of(document: Json) -> list[List]:
             name="warnings",
             told="What `code` of a warning may be. Those that begin with `aws-` say what AWS answered.",
             header=("code", "meaning", "what to do"),
-            rows=_warnings(),
+            rows=warnings(),
         ),
         List(
             name="events",
@@ -87,7 +87,8 @@ def _one_cell(told: Mapping[str, str]) -> dict[str, Sequence[str]]:
     return {word: (meaning,) for word, meaning in told.items()}
 
 
-def _warnings() -> dict[str, Sequence[str]]:
+def warnings() -> dict[str, Sequence[str]]:
+    """Return meaning and remedy, in Markdown, of each code that a warning may have."""
     ours: dict[str, Sequence[str]] = {code: others for code, *others in meanings.warnings()}
     answered = {kind.code: (kind.title(), _FROM_AWS) for kind in _tree(CloudError)}
     return {**ours, **{code: cells for code, cells in answered.items() if code not in ours}}

@@ -141,6 +141,7 @@ def _answer(document: Json, status: str, one: Json) -> Json:
         "headers": [
             {"name": name, "told": _html(header["description"], inline=True)}
             for name, header in one.get("headers", {}).items()
+            if "$ref" not in header  # those of every answer: the guide tells of them
         ],
         "media": media,
         "fields": list(_fields(document, content.get("schema", {}))),

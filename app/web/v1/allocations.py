@@ -13,10 +13,10 @@ from app.domain.errors import (
     PoolExhausted,
     PoolNotFound,
 )
-from app.domain.model import ProjectId, pool_name, project_id
+from app.domain.model import ProjectId
 from app.ports import Catalogue
 from app.service.allocation import Allocator
-from app.web import auth, cursors, examples, rendering
+from app.web import auth, cursors, examples, facts, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import AllocationsQuery
 
@@ -61,7 +61,8 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
 
         Allocates nothing: a project that holds no instance is answered 404.
         """
-        return rendering.answer(rendering.allocation(catalogue.allocation(project_id(project))))
+        held = catalogue.allocation(facts.project_id(project))
+        return rendering.answer(rendering.allocation(facts.of(held)))
 
     @pages.put("/<project>")
     @operation(
@@ -101,14 +102,14 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         allocation that exists is left as it is.
         """
         claimed = allocator.allocate(
-            project_id(project),
+            facts.project_id(project),
             actor=auth.actor(),
-            pool=None if body.pool is None else pool_name(body.pool),
+            pool=None if body.pool is None else facts.pool_name(body.pool),
             wait=timedelta(seconds=body.wait),
             ttl=None if body.ttl is None else timedelta(seconds=body.ttl),
         )
         return rendering.answer(
-            rendering.allocation(claimed.allocation),
+            rendering.allocation(facts.claimed(claimed)),
             status=201 if claimed.created else 200,
             headers={"Location": f"/v1/allocations/{project}"},
         )
@@ -129,9 +130,8 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         It lasts `ttl` seconds from now, whatever was set before; with `"ttl": null` it has no time limit.
         """
         ttl = None if body.ttl is None else timedelta(seconds=body.ttl)
-        return rendering.answer(
-            rendering.allocation(allocator.renew(project_id(project), ttl, actor=auth.actor()))
-        )
+        renewed = allocator.renew(facts.project_id(project), ttl, actor=auth.actor())
+        return rendering.answer(rendering.allocation(facts.of(renewed)))
 
     @pages.delete("/<project>")
     @operation(
@@ -154,7 +154,7 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         the answer comes; AWS does it soon after. The project may allocate again at once, and gets another
         instance.
         """
-        released = allocator.release(project_id(project), actor=auth.actor())
-        return rendering.answer(rendering.allocation(released), status=202)
+        released = allocator.release(facts.project_id(project), actor=auth.actor())
+        return rendering.answer(rendering.allocation(facts.of(released)), status=202)
 
     return pages

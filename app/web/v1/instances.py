@@ -7,10 +7,10 @@ from flask import Blueprint, Response
 from app.api.v1 import HoldRequest, Instance, InstancePage
 from app.domain.access import Role
 from app.domain.errors import HoldTooLate, InstanceNotFound, InvalidInstanceId
-from app.domain.model import InstanceId, instance_id
+from app.domain.model import InstanceId
 from app.ports import Catalogue
 from app.service.allocation import Allocator
-from app.web import auth, cursors, examples, rendering
+from app.web import auth, cursors, examples, facts, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import InstancesQuery
 
@@ -56,7 +56,8 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
 
         Whatever its state: what was terminated long ago is still known.
         """
-        return rendering.answer(rendering.instance(catalogue.instance(instance_id(instance))))
+        found = catalogue.instance(facts.instance_id(instance))
+        return rendering.answer(rendering.instance(facts.of(found)))
 
     @pages.delete("/<instance>")
     @operation(
@@ -78,8 +79,8 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         Whoever holds it loses it, and may allocate again at once. The same again, while it is going away, is
         answered the same. One that is held is terminated when its hold ends.
         """
-        ending = allocator.destroy(instance_id(instance), actor=auth.actor())
-        return rendering.answer(rendering.instance(ending), status=202)
+        ending = allocator.destroy(facts.instance_id(instance), actor=auth.actor())
+        return rendering.answer(rendering.instance(facts.of(ending)), status=202)
 
     @pages.put("/<instance>/hold")
     @operation(
@@ -100,12 +101,12 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         again, the new request stands in place of the old.
         """
         held = allocator.hold(
-            instance_id(instance),
+            facts.instance_id(instance),
             actor=auth.actor(),
             ttl=None if body.ttl is None else timedelta(seconds=body.ttl),
             reason=body.reason,
         )
-        return rendering.answer(rendering.instance(held))
+        return rendering.answer(rendering.instance(facts.of(held)))
 
     @pages.delete("/<instance>/hold")
     @operation(
@@ -120,7 +121,7 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
 
         Where there is none, nothing changes.
         """
-        freed = allocator.unhold(instance_id(instance), actor=auth.actor())
-        return rendering.answer(rendering.instance(freed))
+        freed = allocator.unhold(facts.instance_id(instance), actor=auth.actor())
+        return rendering.answer(rendering.instance(facts.of(freed)))
 
     return pages

@@ -9,11 +9,11 @@ from app.api.v1 import Pool, PoolPage, PoolPatch
 from app.domain.access import Role
 from app.domain.controls import Change
 from app.domain.errors import InvalidPoolName, PoolNotFound, VersionChanged
-from app.domain.model import DEFAULT_POOL, PoolName, pool_name
+from app.domain.model import DEFAULT_POOL, PoolName
 from app.ports import Page as Found
 from app.service.operator import Operator
 from app.service.status import PoolStatus, StatusReader
-from app.web import auth, cursors, examples, rendering
+from app.web import auth, cursors, examples, facts, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import PageQuery
 
@@ -66,7 +66,7 @@ def blueprint(status_reader: StatusReader, operator: Operator) -> Blueprint:
 
         `limitedBy` and `warnings` say why its buffer is not full, and what else an operator should know.
         """
-        return _tagged(status_reader.pool(pool_name(name)))
+        return _tagged(status_reader.pool(facts.pool_name(name)))
 
     @pages.patch("/<name>")
     @operation(
@@ -100,9 +100,10 @@ def blueprint(status_reader: StatusReader, operator: Operator) -> Blueprint:
         """
         given = body.model_fields_set
         # Read first: once the change is made nothing may fail, and no other change may get into the answer.
-        beneath = status_reader.beneath(pool_name(name))
+        pool = facts.pool_name(name)
+        beneath = status_reader.beneath(pool)
         changed = operator.change(
-            pool_name(name),
+            pool,
             Change(
                 buffer=body.buffer,
                 as_configured="buffer" in given and body.buffer is None,

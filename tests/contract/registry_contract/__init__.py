@@ -4,6 +4,7 @@ from tests.contract.registry_contract.claims import ClaimsContract
 from tests.contract.registry_contract.endings import EndingsContract
 from tests.contract.registry_contract.holds import HoldsContract
 from tests.contract.registry_contract.lives import LivesContract
+from tests.contract.registry_contract.sights import SightsContract
 from tests.contract.registry_contract.world import (
     ALICE,
     BOB,
@@ -32,5 +33,5 @@ __all__ = [
 ]
 
 
-class RegistryContract(ClaimsContract, EndingsContract, HoldsContract, LivesContract):
+class RegistryContract(ClaimsContract, EndingsContract, HoldsContract, LivesContract, SightsContract):
     """The promises of the Registry port."""

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,10 @@ REFUSALS = [
     (problem(403, "forbidden", "This takes the role admin."), "This takes the role admin. It needs a token"),
     (problem(404, "pool-not-found", "There is no pool 'x'."), "ec2-orchestrator pools"),
     (problem(503, "registry-unavailable", "The database is away."), "Try again in a moment"),
+    (
+        replace(problem(500, "internal-error", "A bug."), headers={"X-Request-ID": "r-4711"}),
+        "A bug. The service's log tells of it as request r-4711.",
+    ),
     (problem(418, "something-new", "Cannot do that"), "Cannot do that."),
     (Says(200, "<html></html>", kind="text/html"), "is not an EC2 Orchestrator"),
     (Says(302, "", {"Location": "https://login.example/"}), "https://login.example/"),

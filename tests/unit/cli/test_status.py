@@ -12,8 +12,9 @@ def test_pools_and_instances_are_told_line_by_line(shell: Shell) -> None:
     lines = shell.run("status").stdout.splitlines()
 
     assert lines[0].endswith(": alpha leads, last pass 3s ago")
-    assert lines[2].split()[:4] == ["POOL", "IDLE", "BUFFER", "ALLOCATED"]
-    assert lines[3].split() == ["default", "4", "5", "2", "1", "0", "1", "7", "20", "2026-11-22T20:14:57Z"]
+    assert lines[2].split()[:4] == ["POOL", "IDLE", "BUFFER", "WAITING"]
+    figures = ["default", "4", "5", "0", "2", "1", "0", "1", "7", "20", "2026-11-22T20:14:57Z"]
+    assert lines[3].split() == figures
     assert lines[6].split()[:3] == ["i-0aaaaaaaaaaaaaaa2", "allocated", "a-project-with-a-rather-long-name"]
     assert "i-0aaaaaaaaaaaaaaa5  idle held" in lines[-1]
 

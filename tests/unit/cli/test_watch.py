@@ -6,7 +6,10 @@ from tests.answering import AnsweringService, Says, problem
 from tests.unit.cli import wire
 from tests.unit.cli.shell import Shell
 
-BEFORE = "idle=4  buffer=5  allocated=2  booting=1  terminating=0  held=1  desired=7  paused=no  limited=-"
+BEFORE = (
+    "idle=4  buffer=5  waiting=0  allocated=2  booting=1  terminating=0  held=1  desired=7  paused=no  "
+    "limited=-"
+)
 LINE = f"2026-11-22T20:15:00Z  default  {BEFORE}  warnings=-\n"
 
 

@@ -9,7 +9,7 @@ from app.poller import Jobs, NewJobs, Poller
 from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
 from tests.fake_clock import Stopwatch
-from tests.fakes import FakeBell, FakeLeases
+from tests.fakes import FakeBell, FakeLeases, FakeMeter
 
 
 class Beats:
@@ -28,6 +28,7 @@ class Beats:
         self.reports = {DEFAULT_POOL: report, **others}
         self.bell = FakeBell(*self.reports)
         self.leases = FakeLeases(self.time)
+        self.meter = FakeMeter()
         self.ran_in: dict[PoolName, list[float]] = {pool: [] for pool in self.reports}
         self.urgent_in: dict[PoolName, list[bool]] = {pool: [] for pool in self.reports}
         self._began = self.time()
@@ -37,6 +38,8 @@ class Beats:
             leadership=self.leadership,
             bell=self.bell,
             intervals=dict.fromkeys(self.reports, timedelta(seconds=interval)),
+            sample=lambda: None,
+            meter=self.meter,
             monotonic=self.time,
             chance=lambda: chance,
         )

@@ -119,7 +119,7 @@ from app.poller import Jobs, Poller
 from app.poller.poller import EXAMINE, GRACE, PROBE
 from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
-from tests.fakes import FakeBell, FakeLeases
+from tests.fakes import FakeBell, FakeLeases, FakeMeter
 hanging, free = Event(), Event()
 def hang():
     hanging.set()
@@ -127,7 +127,8 @@ def hang():
 poller = Poller(
     {DEFAULT_POOL: lambda mandate: Jobs(lambda urgent: PassReport(), hang, hang)},
     leadership=Leadership(FakeLeases(), replica="ours", monotonic=monotonic), bell=FakeBell(),
-    intervals={DEFAULT_POOL: timedelta(hours=1)}, monotonic=monotonic, chance=lambda: 0.0,
+    intervals={DEFAULT_POOL: timedelta(hours=1)}, sample=hang, meter=FakeMeter(),
+    monotonic=monotonic, chance=lambda: 0.0,
 )
 poller.start()
 assert hanging.wait(10)

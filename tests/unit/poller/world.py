@@ -12,7 +12,7 @@ from app.poller import Jobs, Poller
 from app.ports import Mandate
 from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
-from tests.fakes import FakeBell, FakeLeases
+from tests.fakes import FakeBell, FakeLeases, FakeMeter
 from tests.waiting import until
 
 RESTING = PassReport(changed=False, unsettled=False)
@@ -81,15 +81,19 @@ class World:
         self.passes = self.passes_of[DEFAULT_POOL]
         self.probe: Callable[[], bool] = lambda: False
         self.examine: Callable[[], bool] = lambda: False
+        self.sample: Callable[[], None] = lambda: None
         self.bell = FakeBell(*self.passes_of)
         self.leases = FakeLeases(time)
         self.leadership = Leadership(self.leases, replica="ours", monotonic=time)
+        self.meter = FakeMeter()
         self.mandates: list[Mandate] = []
         self.poller = Poller(
             {pool: partial(self._jobs, passes) for pool, passes in self.passes_of.items()},
             leadership=self.leadership,
             bell=self.bell,
             intervals=dict.fromkeys(self.passes_of, interval),
+            sample=self._sample,
+            meter=self.meter,
             monotonic=time,
             chance=lambda: 0.0,
         )
@@ -109,6 +113,9 @@ class World:
 
     def _probe(self) -> bool:
         return self.probe()
+
+    def _sample(self) -> None:
+        self.sample()
 
     def _examine(self) -> bool:
         return self.examine()

@@ -12,7 +12,7 @@ from app.service.allocation import Allocator
 from app.service.waiting import WaitingRoom
 from tests.builders import NOW, a_look
 from tests.fake_clock import Stopwatch
-from tests.fakes import FakeClock, FakeProber, FakeWaker
+from tests.fakes import FakeClock, FakeMeter, FakeProber, FakeWaker
 
 GPU = PoolName("gpu")
 ALICE, BOB, CAROL = ProjectId("alice"), ProjectId("bob"), ProjectId("carol")
@@ -30,6 +30,7 @@ class World:
         self.waker = FakeWaker()
         self.clock = FakeClock()
         self.watch = Stopwatch()
+        self.meter = FakeMeter()
         self.prober = FakeProber()
         self.gpu_prober = FakeProber()
         for pool in (DEFAULT_POOL, GPU):
@@ -45,6 +46,8 @@ class World:
             waker=self.waker,
             clock=self.clock,
             waiting_room=self.waiting_room,
+            meter=self.meter,
+            monotonic=self.watch,
         )
 
     def idle(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:

@@ -6,7 +6,7 @@ from app.registry.sql import SqlRegistry
 from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import PassReport, Reconciler
-from tests.fakes import FakeClock, FakeCloud, FakeControls, FakeMandate, FakePreflight, FakeProber
+from tests.fakes import FakeClock, FakeCloud, FakeControls, FakeMandate, FakeMeter, FakePreflight, FakeProber
 
 
 class Pool:
@@ -19,6 +19,7 @@ class Pool:
         self.prober = FakeProber()
         self.preflight = FakePreflight()
         self.mandate = FakeMandate()
+        self.meter = FakeMeter()
         self.controls = FakeControls()
         self.reconciler = self.restarted()
 
@@ -30,6 +31,7 @@ class Pool:
             controls=self.controls,
             prober=self.prober,
             mandate=self.mandate,
+            meter=self.meter,
             clock=self.clock,
         )
         self.examination = Examination(

@@ -11,26 +11,19 @@ from app.domain.errors import PoolNotFound, RegistryUnavailable
 from app.domain.model import (
     DEFAULT_POOL,
     Group,
-    InstanceId,
     InstanceState,
     Limit,
     Notice,
     PoolName,
     PoolView,
-    ProjectId,
 )
-from app.registry.census import SqlCensus
-from app.registry.controls import SqlControls
 from app.registry.database import open_database
-from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
-from app.service.status import Check, Duty, StatusReader
-from app.settings import PoolSettings
-from tests.builders import NOW, a_look, a_pool
-from tests.fakes import FakeClock, FakeLeases
+from app.service.status import Check, Duty
+from tests.builders import NOW, a_pool
+from tests.unit.service.reading import INTERVAL, World
 
-INTERVAL = timedelta(seconds=10)
 GPU = PoolName("gpu")
 
 
@@ -39,70 +32,6 @@ class Unreachable(SqlRegistry):
 
     def view(self, _pool: PoolName) -> PoolView:
         raise RegistryUnavailable("The database did not answer as it should. Try again.")
-
-
-class World:
-    """A registry, a clock, and readers of the two."""
-
-    def __init__(self, registry: SqlRegistry, *pools: PoolSettings) -> None:
-        self.registry = registry
-        self.transactions = registry._transactions
-        self.pools = {pool.name: pool for pool in pools or (a_pool(),)}
-        owners = {name: Owner(pool.group, pool.region) for name, pool in self.pools.items()}
-        belong_to(self.transactions, owners)
-        self.controls = SqlControls(self.transactions)
-        self.clock = FakeClock()
-        self.leases = FakeLeases()
-        self.reader = self.reading(registry)
-
-    def reading(self, registry: SqlRegistry) -> StatusReader:
-        return StatusReader(
-            pools=self.pools,
-            poll_interval=INTERVAL,
-            registry=registry,
-            census=SqlCensus(self.transactions),
-            controls=self.controls,
-            leases=self.leases,
-            replica="ours",
-            clock=self.clock,
-        )
-
-    def booting(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:
-        look = a_look()
-        self.registry.discover(pool, look, now=self.clock.now())
-        return look.id
-
-    def idle(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:
-        instance = self.booting(pool)
-        self.registry.mark_idle(instance, "10.0.0.1", 8080, now=self.clock.now())
-        return instance
-
-    def allocated(self, project: str) -> InstanceId:
-        self.idle()
-        claimed = self.registry.claim(DEFAULT_POOL, ProjectId(project), actor="tester", now=self.clock.now())
-        return claimed.allocation.instance
-
-    def terminating(self) -> InstanceId:
-        instance = self.idle()
-        self.registry.destroy(instance, actor="tester", now=self.clock.now())
-        return instance
-
-    def hold(self, instance: InstanceId) -> None:
-        now = self.clock.now()
-        self.registry.hold(instance, until=None, reason=None, actor="tester", now=now)
-
-    def change(self, change: Change, pool: PoolName = DEFAULT_POOL) -> None:
-        self.controls.change(pool, change, configured=5, expect=None, actor="token:ops", now=self.clock.now())
-
-    def pass_succeeded(self, pool: PoolName = DEFAULT_POOL) -> None:
-        now = self.clock.now()
-        self.registry.record_view(PoolView(pool=pool, last_pass_at=now, last_attempt_at=now))
-
-    def codes(self, pool: PoolName = DEFAULT_POOL) -> list[str]:
-        return [notice.code for notice in self.reader.pool(pool).view.notices]
-
-    def check(self, name: str) -> Check:
-        return next(check for check in self.reader.health().checks if check.name == name)
 
 
 @pytest.fixture

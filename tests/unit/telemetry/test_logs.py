@@ -3,15 +3,16 @@
 import io
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from datetime import datetime, timedelta
-from typing import Any, Literal
 
 import pytest
 import structlog
 
-from app.telemetry.logs import configure
+from tests.own_output import Output, as_before
 
 
 class Terminal(io.StringIO):
@@ -21,41 +22,10 @@ class Terminal(io.StringIO):
         return True
 
 
-class Output:
-    """What a process writes to standard output, once its logs are configured."""
-
-    def __init__(self, log_format: Literal["auto", "json", "console"], stdout: io.StringIO) -> None:
-        self._stdout = stdout
-        with redirect_stdout(stdout):
-            configure(log_format)
-        self.log = structlog.get_logger("test")
-
-    @property
-    def lines(self) -> list[str]:
-        return self._stdout.getvalue().splitlines()
-
-    @property
-    def only(self) -> dict[str, Any]:
-        """The one line there is, read as a program would."""
-        (line,) = self.lines
-        read: dict[str, Any] = json.loads(line)
-        return read
-
-
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Logging belongs to the whole process: give it back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    names = ("apscheduler", "alembic", "botocore")
-    levels = {name: logging.getLogger(name).level for name in names}
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    for name in names:
-        logging.getLogger(name).setLevel(levels[name])
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    with as_before():
+        yield
 
 
 @pytest.fixture
@@ -117,7 +87,60 @@ def test_an_exception_is_told_in_the_same_line(output: Output) -> None:
 def test_a_library_that_logs_the_standard_way_comes_along(output: Output) -> None:
     logging.getLogger("gunicorn.error").warning("Worker %s is late", 7)
 
-    assert (output.only["event"], output.only["level"]) == ("Worker 7 is late", "warning")
+    assert {name: output.only[name] for name in ("event", "level", "logger", "detail")} == {
+        "event": "library.message",
+        "level": "warning",
+        "logger": "gunicorn.error",
+        "detail": "Worker 7 is late",
+    }
+
+
+@pytest.mark.parametrize(("number", "level"), [(25, "info"), (35, "warning"), (60, "critical")])
+def test_a_librarys_level_without_a_name_is_the_one_below(output: Output, number: int, level: str) -> None:
+    logging.getLogger("gunicorn.error").log(number, "by the way")
+
+    assert output.only["level"] == level
+
+
+def test_a_library_that_logs_what_does_not_fit_harms_nobody(output: Output) -> None:
+    record = logging.LogRecord("gunicorn.error", logging.WARNING, "", 1, "%d workers", ("seven",), None)
+    ours = logging.getLogger().handlers[0]  # pytest's own would raise
+    ours.handle(record)
+
+    assert output.only["detail"] == "%d workers ('seven',)"
+
+
+def test_pythons_warnings_are_lines_too(output: Output) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("something is old", DeprecationWarning, stacklevel=1)
+
+    assert (output.only["event"], output.only["logger"]) == ("library.message", "py.warnings")
+    assert "something is old" in output.only["detail"]
+
+
+def test_a_thread_that_ends_by_a_bug_is_told(output: Output) -> None:
+    thread = threading.Thread(target=fail, args=("a bug",), name="probes")
+    thread.start()
+    thread.join()
+
+    assert (output.only["event"], output.only["thread"]) == ("thread.crashed", "probes")
+    assert "ValueError: a bug" in output.only["exception"]
+
+
+def test_a_process_that_ends_by_a_bug_tells_it(output: Output) -> None:
+    error = ValueError("a bug")
+    sys.excepthook(ValueError, error, None)
+
+    assert (output.only["event"], output.only["level"]) == ("process.crashed", "critical")
+    assert "ValueError: a bug" in output.only["exception"]
+
+
+def test_whoever_ends_a_process_is_no_bug(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+    assert output.lines == []
+    assert "KeyboardInterrupt" in capsys.readouterr().err
 
 
 def test_a_librarys_exception_is_told_in_the_same_line(output: Output) -> None:

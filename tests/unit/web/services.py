@@ -19,17 +19,22 @@ from app.service.access import Gate
 from app.service.allocation import Allocator
 from app.service.attempts import Attempts
 from app.service.operator import Operator
+from app.service.sessions import Sessions
 from app.service.standing import Standing, Uses
 from app.service.status import StatusReader
 from app.service.tokens import TokenDesk
 from app.settings import PoolSettings
+from app.telemetry.metrics import Metrics
 from app.web import create_app
 from tests.builders import NOW, a_look
 from tests.fake_clock import Stopwatch
 from tests.fakes import (
     FakeClock,
+    FakeHistory,
     FakeLeases,
+    FakePresence,
     FakeProber,
+    FakeSessions,
     FakeTokens,
     FakeWaker,
     a_waiting_room,
@@ -76,6 +81,9 @@ class Service:
         self.waker = FakeWaker()
         self.leases = FakeLeases()
         self.watch = Stopwatch()
+        self.metrics = Metrics(POOLS, version="1.2.3")
+        self.history = FakeHistory()
+        self.presence = FakePresence()
         self.tokens = tokens or FakeTokens()
         self.controls = SqlControls(transactions)
         belong_to(transactions, {name: Owner(pool.group, pool.region) for name, pool in POOLS.items()})
@@ -89,6 +97,10 @@ class Service:
             local=off,
             open_while_unused=loopback_only,
         )
+        self.session_store = FakeSessions()
+        self.sessions = Sessions(
+            store=self.session_store, gate=self.gate, clock=self.clock, chance=secrets.token_bytes
+        )
         self.app = create_app(
             allocator=Allocator(
                 quick_probers={name: FakeProber() for name in POOLS},
@@ -96,6 +108,8 @@ class Service:
                 waker=self.waker,
                 clock=self.clock,
                 waiting_room=a_waiting_room(),
+                meter=self.metrics,
+                monotonic=self.watch,
             ),
             catalogue=SqlCatalogue(transactions),
             operator=Operator(
@@ -115,14 +129,19 @@ class Service:
                 clock=self.clock,
             ),
             gate=self.gate,
+            sessions=self.sessions,
+            metrics=self.metrics,
+            history=self.history,
+            presence=self.presence,
+            clock=self.clock,
             proxy_hops=proxy_hops,
         )
         self.http: FlaskClient = self.app.test_client()
 
-    def token(self, name: str, role: Role) -> str:
+    def token(self, name: str, role: Role, ttl: timedelta | None = None) -> str:
         """Make a token, as its holder sends it."""
         desk = TokenDesk(tokens=self.tokens, clock=self.clock, chance=secrets.token_bytes)
-        return desk.create(name, role, ttl=None, actor="cli:ann")[1]
+        return desk.create(name, role, ttl=ttl, actor="cli:ann")[1]
 
     def booting(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:
         look = a_look()

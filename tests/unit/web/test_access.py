@@ -96,7 +96,7 @@ def test_an_endpoint_that_does_not_say_which_role_it_needs_is_no_endpoint(servic
     app.add_url_rule("/forgotten", view_func=lambda: "", endpoint="forgotten")
 
     with pytest.raises(LookupError, match="forgotten"):
-        auth.guard(app, service.gate)
+        auth.guard(app, service.gate, service.sessions)
 
 
 def test_a_token_stands_in_no_log_line(

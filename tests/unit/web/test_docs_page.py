@@ -50,7 +50,8 @@ def listed(page: str, words: str) -> dict[str, list[str]]:
 
 def examples(page: str) -> list[str]:
     return [
-        html.unescape(text) for text in re.findall(r"<pre><code[^>]*>(.*?)</code></pre>", page, re.DOTALL)
+        html.unescape(text)
+        for text in re.findall(r"<pre[^>]*><code[^>]*>(.*?)</code></pre>", page, re.DOTALL)
     ]
 
 

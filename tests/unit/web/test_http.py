@@ -231,6 +231,16 @@ def test_status_does_not_count_what_is_on_hold_as_idle(service: Service) -> None
     )
 
 
+def test_status_tells_how_many_projects_wait(service: Service) -> None:
+    for project in ("one", "two"):
+        service.http.get(f"/{project}")
+
+    body = service.http.get("/status").get_json()
+
+    for told in (body, body["pools"][0]):
+        assert told["waitingProjects"] == 2
+
+
 def test_status_tells_when_an_idle_instance_was_last_found_ready(service: Service) -> None:
     def ready_at() -> Any:
         return service.http.get("/status").get_json()["machines"][0]["readyAt"]

@@ -33,6 +33,15 @@ def test_what_is_on_hold_is_not_counted_as_idle(service: Service) -> None:
     assert found["instances"] == {"booting": 0, "idle": 0, "allocated": 1, "terminating": 0, "held": 2}
 
 
+def test_projects_that_asked_in_vain_wait_in_the_pool_that_they_asked(service: Service) -> None:
+    service.http.put("/v1/allocations/one", json={"pool": "gpu"})
+    service.http.put("/v1/allocations/two", json={"pool": "gpu"})
+
+    listed = service.http.get("/v1/pools").get_json()["items"]
+
+    assert {one["name"]: one["waiting"] for one in listed} == {"default": 0, "gpu": 2}
+
+
 def test_pools_are_listed_with_default_first(service: Service) -> None:
     listed = service.http.get("/v1/pools").get_json()
 

@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 from app.domain.access import Role
 from app.registry.database import open_database
 from app.registry.transactions import Transactions
+from app.service.standing import LIMIT
 from app.service.tokens import TokenDesk
 from tests.fakes import FakeTokens
 from tests.unit.web.services import TOKEN, Service, problem_of
@@ -22,6 +23,7 @@ ROUTES = {
     "GET /": ALL,
     "GET /healthz": ALL,
     "GET /readyz": ALL,
+    "GET /metrics": ALL,
     "GET /openapi.json": ALL,
     "GET /docs": ALL,
     "GET /docs/<name>": ALL,
@@ -46,6 +48,38 @@ ROUTES = {
     "DELETE /v1/instances/<instance>/hold": Role.ADMIN,
     "PATCH /v1/pools/<name>": Role.ADMIN,
 }
+PAGES = {
+    # For everybody
+    "GET /login": ALL,
+    "POST /login": ALL,
+    "POST /dashboard/logout": ALL,
+    "GET /dashboard/assets/<name>": ALL,
+    # Looking
+    "GET /dashboard": Role.VIEWER,
+    "GET /dashboard/live": Role.VIEWER,
+    "GET /dashboard/chart": Role.VIEWER,
+    # By project
+    "GET /dashboard/do/allocate": Role.ALLOCATOR,
+    "POST /dashboard/do/allocate": Role.ALLOCATOR,
+    "GET /dashboard/do/release": Role.ALLOCATOR,
+    "POST /dashboard/do/release": Role.ALLOCATOR,
+    # By instance, and whole pools
+    "GET /dashboard/do/destroy": Role.ADMIN,
+    "POST /dashboard/do/destroy": Role.ADMIN,
+    "GET /dashboard/do/hold": Role.ADMIN,
+    "POST /dashboard/do/hold": Role.ADMIN,
+    "GET /dashboard/do/unhold": Role.ADMIN,
+    "POST /dashboard/do/unhold": Role.ADMIN,
+    "GET /dashboard/do/pause": Role.ADMIN,
+    "POST /dashboard/do/pause": Role.ADMIN,
+    "GET /dashboard/do/resume": Role.ADMIN,
+    "POST /dashboard/do/resume": Role.ADMIN,
+    "GET /dashboard/do/buffer": Role.ADMIN,
+    "POST /dashboard/do/buffer": Role.ADMIN,
+}
+"""For people: with the session of a browser as well, and where there is none they are led to the login."""
+PARTS = {"GET /dashboard/live", "GET /dashboard/chart"}
+"""What pages ask for by themselves: it is 401 without a session."""
 TAKING = "GET /<first_word:name>"
 """The one GET without a HEAD: it would have to take an instance."""
 CALLERS = {
@@ -60,6 +94,7 @@ CALLERS = {
     "admin-of-the-settings": Role.ADMIN,
 }
 """What each may do; ALL: what all may, and no more."""
+COOKIE = "ec2-orchestrator-session"
 UNKNOWN = {"nobody", "garbage", "unknown", "revoked", "expired"}
 BODIES: dict[str, Any] = {
     "PUT /v1/allocations/<project>": {},
@@ -83,9 +118,19 @@ class Matrix:
             )
             for name, role in CALLERS.items()
         }
+        sessions = {
+            name: self.closed.sessions.log_in(
+                TOKEN if name == "admin-of-the-settings" else secret, "127.0.0.1"
+            ).cookie
+            for name, (_, secret) in made.items()
+        }
+        sessions |= {"garbage": "x", "unknown": "x" * 43}
+        self.cookies = {name: {"Cookie": f"{COOKIE}={value}"} for name, value in sessions.items()}
+        self.cookies["nobody"] = {}
         desk.revoke("revoked", actor="a")
         desk.revoke("unknown", actor="a")
         self.closed.clock.advance(3600)
+        self.closed.watch.advance(LIMIT)
         sent = {name: secret for name, (_, secret) in made.items()}
         sent |= {"admin-of-the-settings": TOKEN, "garbage": "x", "unknown": f"eco_00000000_{'x' * 43}"}
         self.headers = {name: {"Authorization": f"Bearer {token}"} for name, token in sent.items()}
@@ -93,6 +138,26 @@ class Matrix:
         self._addresses = count(1)
         self.before = 0
         """The newest event right before the last request."""
+
+    def visit(self, route: str, caller: str, *, service: Service | None = None) -> Any:
+        """Ask for a page, with the session of a browser."""
+        asked = service or self.closed
+        method, _, rule = route.partition(" ")
+        address = next(self._addresses)
+        instance = asked.held_by(f"project-{address}")
+        path = rule.replace("<name>", "style.css")
+        if "/do/" in path:
+            path += f"?project=project-{address}&instance={instance}"
+        form = {"project": f"another-{address}"} if method == "POST" else None
+        cookie = {} if "logout" in rule else self.cookies[caller]  # the others go on with theirs
+        self.before = trail(asked)
+        return asked.app.test_client(use_cookies=False).open(
+            path,
+            method=method,
+            data=form,
+            headers={**cookie, "Sec-Fetch-Site": "same-origin"},
+            environ_base={"REMOTE_ADDR": f"127.2.{address // 256}.{address % 256}"},
+        )
 
     def ask(self, route: str, caller: str, *, service: Service | None = None, method: str = "") -> Any:
         asked = service or self.closed
@@ -140,6 +205,57 @@ def test_who_may_do_what(matrix: Matrix, route: str, caller: str) -> None:
         assert (answer.status_code, problem_of(answer)) == (403, "forbidden")
         assert f'error="insufficient_scope", scope="{needed}"' in answer.headers["WWW-Authenticate"]
         assert f"--role {needed}" in answer.get_json(force=True)["detail"]
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("route", PAGES)
+def test_who_may_do_what_with_the_session_of_a_browser(matrix: Matrix, route: str, caller: str) -> None:
+    needed, has = PAGES[route], CALLERS[caller]
+
+    answer = matrix.visit(route, caller)
+
+    to_login = answer.headers.get("Location", "").startswith("/login")
+    if needed is ALL or (has is not ALL and has.allows(needed)):
+        assert answer.status_code in {200, 303, 400, 412, 503}
+        assert not to_login or route == "POST /dashboard/logout"
+    elif caller not in UNKNOWN:
+        assert answer.status_code == 403
+        assert f"--role {needed}" in answer.get_data(as_text=True)
+    elif route in PARTS:
+        assert answer.status_code == 401
+    else:
+        assert (answer.status_code, to_login) == (303, True)
+
+
+@pytest.mark.parametrize(
+    ("route", "caller"),
+    [
+        (route, caller)
+        for route, needed in PAGES.items()
+        for caller in ("nobody", "revoked", "expired", "viewer")
+        if needed is not ALL and (caller != "viewer" or needed is not Role.VIEWER)
+    ],
+)
+def test_a_page_that_is_refused_leaves_no_trace(matrix: Matrix, route: str, caller: str) -> None:
+    matrix.visit(route, caller)
+
+    assert trail(matrix.closed) == matrix.before
+
+
+@pytest.mark.parametrize("route", [route for route in PAGES if route.startswith("GET ")])
+def test_looking_at_a_page_changes_nothing(matrix: Matrix, route: str) -> None:
+    matrix.visit(route, "admin")
+
+    assert trail(matrix.closed) == matrix.before
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_an_open_service_shows_its_pages_to_everybody_of_its_machine(matrix: Matrix, route: str) -> None:
+    for caller in ("nobody", "garbage"):
+        answer = matrix.visit(route, caller, service=matrix.open)
+
+        assert answer.status_code not in {401, 403, 429}
+        assert "Location" not in answer.headers or route.startswith("POST ") or route == "GET /login"
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -200,4 +316,4 @@ def test_the_table_has_every_route_and_no_other(matrix: Matrix) -> None:
 
     assert {
         f"{method} {rule.rule}" for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    } == set(ROUTES)
+    } == {*ROUTES, *PAGES}

@@ -2,11 +2,13 @@
 
 import json
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gunicorn.config import Config
 from gunicorn.http import errors
+from structlog.contextvars import get_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from app.web.worker import PatientWorker
@@ -51,3 +53,15 @@ def test_a_client_that_is_gone_hears_nothing_and_breaks_nothing(worker: PatientW
 
     with ours, capture_logs():
         worker.handle_error(None, ours, None, errors.InvalidRequestLine("x"))
+
+
+def test_what_goes_wrong_around_the_application_has_the_id_of_its_request(worker: PatientWorker) -> None:
+    request = SimpleNamespace(headers=[("X-REQUEST-ID", "caller:4711")])
+    client, ours = socket.socketpair()
+    with client, ours, capture_logs([merge_contextvars]) as lines:
+        worker.handle_error(request, ours, ("192.0.2.7", 4711), ValueError("a bug"))
+        head = client.recv(65536).partition(b"\r\n\r\n")[0]
+
+    assert b"X-Request-ID: caller:4711" in head.splitlines()
+    assert [line["request_id"] for line in lines] == ["caller:4711"]
+    assert get_contextvars() == {}

@@ -1,0 +1,111 @@
+"""What this service counts and times: the Meter port, by prometheus_client.
+
+Where several processes serve, each counts in files of one folder, and whoever is asked adds them up: see
+app/telemetry/folder.py. Otherwise all is kept in this process. prometheus_client decides which, once and for
+all, when it is imported.
+"""
+
+from collections.abc import Collection, Iterator
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.metrics_core import Metric
+
+from app.domain.model import PoolName
+from app.ports import AllocationOutcome
+from app.telemetry import families, folder
+from app.telemetry.families import FAILED, FAMILIES, FINISHED, METHODS, OTHER, READY, SILENT, Family, Source
+
+
+class Metrics:
+    """The Meter port. A label is a pool of the settings, or one of a few words: no stranger adds to them."""
+
+    def __init__(self, pools: Collection[PoolName] = (), *, version: str = "unknown") -> None:
+        """Take the pools, whose counters stand at 0 from the start: so a rate sees the first count, too."""
+        self._version = version
+        self._own = CollectorRegistry()
+        # With children cached: to find one by its labels takes the library longer than to count.
+        self._allocations = cache(self._counter(families.ALLOCATIONS).labels)
+        self._allocation_seconds = cache(self._histogram(families.ALLOCATION_SECONDS).labels)
+        self._launch_to_ready = cache(self._histogram(families.LAUNCH_TO_READY_SECONDS).labels)
+        self._passes = cache(self._counter(families.PASSES).labels)
+        self._pass_seconds = cache(self._histogram(families.PASS_SECONDS).labels)
+        self._aws_calls = cache(self._counter(families.AWS_CALLS).labels)
+        self._aws_call_seconds = cache(self._histogram(families.AWS_CALL_SECONDS).labels)
+        self._probes = cache(self._counter(families.PROBES).labels)
+        self._requests = cache(self._counter(families.HTTP_REQUESTS).labels)
+        self._request_seconds = cache(self._histogram(families.HTTP_REQUEST_SECONDS).labels)
+        self._leader = Gauge(
+            families.LEADER.name,
+            families.LEADER.meaning,
+            registry=self._own,
+            multiprocess_mode="livemax",  # what a process that is gone said of itself is over
+        )
+        for pool in pools:
+            for outcome in AllocationOutcome:
+                self._allocations(pool, outcome.value)
+            for ended in (FINISHED, FAILED):
+                self._passes(pool, ended)
+            for answer in (READY, SILENT):
+                self._probes(pool, answer)
+
+    def allocated(self, pool: PoolName, outcome: AllocationOutcome, took: float) -> None:
+        """See Meter.allocated."""
+        self._allocations(pool, outcome.value).inc()
+        self._allocation_seconds(pool, outcome.value).observe(took)
+
+    def became_ready(self, pool: PoolName, took: float) -> None:
+        """See Meter.became_ready."""
+        self._launch_to_ready(pool).observe(took)
+
+    def passed(self, pool: PoolName, *, succeeded: bool, took: float) -> None:
+        """See Meter.passed."""
+        self._passes(pool, FINISHED if succeeded else FAILED).inc()
+        self._pass_seconds(pool).observe(took)
+
+    def aws_answered(self, action: str, outcome: str, took: float) -> None:
+        """See Meter.aws_answered."""
+        self._aws_calls(action, outcome).inc()
+        self._aws_call_seconds(action).observe(took)
+
+    def probed(self, pool: PoolName, *, ready: int, silent: int) -> None:
+        """See Meter.probed."""
+        self._probes(pool, READY).inc(ready)
+        self._probes(pool, SILENT).inc(silent)
+
+    def leads(self, leading: bool) -> None:
+        """See Meter.leads."""
+        self._leader.set(1 if leading else 0)
+
+    def request_answered(self, method: str, route: str, status: int, took: float) -> None:
+        """See Meter.request_answered. A method that HTTP does not know is `other`: anybody may invent one."""
+        known = method if method in METHODS else OTHER
+        self._requests(known, route, str(status)).inc()
+        self._request_seconds(known, route).observe(took)
+
+    def collect(self) -> Iterator[Metric]:
+        """Return what was counted by all processes that count together, with every metric, also an empty one.
+
+        With this a Metrics is a Collector of prometheus_client.
+        """
+        together = values.ValueClass is not values.MutexValue
+        counted = folder.collected() if together else self._own.collect()
+        found = {one.name: one.samples for one in counted}
+        for family in FAMILIES:
+            if family.source is Source.PROCESS:
+                metric = Metric(family.bare_name, family.meaning, family.kind.value)
+                # When a count began is nothing that several processes could agree on.
+                metric.samples = [
+                    one for one in found.get(family.bare_name, ()) if not one.name.endswith("_created")
+                ]
+                if family is families.BUILD_INFO:
+                    metric.add_sample(family.name, {"version": self._version}, 1)
+                yield metric
+
+    def _counter(self, family: Family) -> Counter:
+        return Counter(family.bare_name, family.meaning, family.label_names, registry=self._own)
+
+    def _histogram(self, family: Family) -> Histogram:
+        return Histogram(
+            family.name, family.meaning, family.label_names, registry=self._own, buckets=family.buckets
+        )

@@ -1,0 +1,91 @@
+"""For Prometheus: how the pools stand, and what was counted; and the count of the requests themselves."""
+
+from time import perf_counter
+
+from flask import Blueprint, Flask, Response, request
+
+from app.domain.errors import RegistryUnavailable
+from app.service.status import PoolStatus, StatusReader
+from app.telemetry.exposition import OPENMETRICS, Figures, PoolFigures, written
+from app.telemetry.families import UNMATCHED
+from app.telemetry.metrics import Metrics
+from app.web.document import path_of
+from app.web.health import TAG
+from app.web.operations import Reply, operation
+from app.web.queries import SeedQuery
+
+_STARTED = "ec2_orchestrator.metrics.started"
+
+
+def blueprint(status_reader: StatusReader, metrics: Metrics) -> Blueprint:
+    """Serve /metrics."""
+    pages = Blueprint("metrics", __name__)
+
+    @pages.get("/metrics")
+    @operation(
+        "metrics",
+        TAG,
+        None,
+        query=SeedQuery,
+        replies={200: Reply(what="Metrics, one a line", media="text/plain")},
+    )
+    def page() -> Response:
+        """Get the metrics.
+
+        Text for Prometheus, or OpenMetrics where `Accept` names `application/openmetrics-text`. What all
+        worker processes of this replica counted is added up, whichever of them answers. Where the database
+        does not answer, `ec2_orchestrator_registry_up` is 0, and what is read from it is left out.
+        """
+        try:
+            figures = _figures(status_reader)
+        except RegistryUnavailable:
+            figures = None
+        accepted = {media.partition(";")[0].strip() for media, quality in request.accept_mimetypes if quality}
+        body, media = written(metrics, figures, as_openmetrics=OPENMETRICS in accepted)
+        return Response(body, content_type=media, headers={"Vary": "Accept"})
+
+    return pages
+
+
+def count_each(app: Flask, metrics: Metrics) -> None:
+    """Count and time every request that is answered, by its route: what strangers make up counts as one."""
+
+    @app.before_request
+    def _start() -> None:
+        request.environ[_STARTED] = perf_counter()
+
+    @app.after_request
+    def _finish(response: Response) -> Response:
+        rule = request.url_rule
+        metrics.request_answered(
+            request.method,
+            UNMATCHED if rule is None else path_of(rule),
+            response.status_code,
+            perf_counter() - request.environ.get(_STARTED, perf_counter()),
+        )
+        return response
+
+
+def _figures(status_reader: StatusReader) -> Figures:
+    leader = status_reader.duty().leader
+    return Figures(
+        pools=[_pool(one) for one in status_reader.pools()],
+        term=None if leader is None else leader.term,
+    )
+
+
+def _pool(one: PoolStatus) -> PoolFigures:
+    view = one.view
+    return PoolFigures(
+        pool=one.config.name,
+        states=one.count.states,
+        held=one.count.held,
+        buffer=one.buffer,
+        waiting=one.waiting,
+        desired=view.group.desired,
+        min_size=view.group.min_size,
+        max_size=view.group.max_size,
+        limited_by=view.limited_by,
+        warnings={notice.code for notice in view.notices},
+        last_pass_age=None if one.pass_age is None else one.pass_age.total_seconds(),
+    )

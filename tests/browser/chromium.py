@@ -1,0 +1,52 @@
+"""A real Chromium, headless: where it is found, and how it is started."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Error, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+ARGUMENTS = (
+    "--no-sandbox",  # root needs it, and every page here is our own
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.*",  # what asks for another host fails
+)
+MISSING = (
+    "The browser tests need Chromium, and none was found. On Debian: apt-get install chromium. Elsewhere: "
+    "`.venv/bin/playwright install chromium --only-shell`, or name one in $CHROMIUM."
+)
+
+
+def find(
+    variables: Mapping[str, str] = os.environ,  # noqa: TID251 - whoever runs the tests may name one
+    which: Callable[[str], str | None] = shutil.which,
+) -> str | None:
+    """Name the program: $CHROMIUM, else one in PATH; None where only Playwright may have one of its own."""
+    given = variables.get("CHROMIUM")
+    if given:
+        return given
+    return next((path for name in NAMES if (path := which(name))), None)
+
+
+@contextmanager
+def running() -> Iterator[Browser]:
+    """Run one with an empty profile. Where there is none, fail with what to install; never skip."""
+    program = find()
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        except Error as error:
+            if program is None:
+                raise RuntimeError(MISSING) from None
+            raise RuntimeError(f"{program} did not start: {error.message}. {MISSING}") from None
+        try:
+            yield browser
+        finally:
+            browser.close()

@@ -1,0 +1,95 @@
+"""A page that is left open: it follows the pool, and does not disturb who works with it."""
+
+import pytest
+
+from tests.browser.installation import Installation
+from tests.browser.visit import Visit, Visitor
+
+POLL = 2_000
+"""Milliseconds."""
+
+
+@pytest.fixture
+def visit(installation: Installation, visitor: Visitor) -> Visit:
+    """An open page on which time passes as the test says."""
+    visit = visitor(installation.url)
+    visit.page.clock.install()
+    visit.open()
+    return visit
+
+
+def polled(visit: Visit) -> None:
+    """Let two seconds pass on the page, and wait for what it asked then."""
+    with visit.page.expect_response("**/dashboard/live*"):
+        visit.page.clock.run_for(POLL)
+
+
+def test_a_claim_is_shown_within_two_seconds(installation: Installation, visit: Visit) -> None:
+    made = installation.allocate("somebody")
+
+    polled(visit)
+
+    visit.row("allocations", "somebody").wait_for()
+    visit.row("instances", made["instance"]).filter(has_text="somebody").wait_for()
+
+
+def test_typing_goes_on_while_the_page_changes(installation: Installation, visit: Visit) -> None:
+    search = visit.page.get_by_role("searchbox")
+    search.fill("some")
+
+    installation.allocate("somebody-else")
+    polled(visit)
+    visit.row("allocations", "somebody-else").wait_for()
+
+    visit.page.keyboard.type("body")
+    assert search.input_value() == "somebody"
+
+
+def test_what_is_open_stays_open(installation: Installation, visit: Visit) -> None:
+    data = visit.section("chart").locator("details")
+    data.locator("summary").click()
+
+    installation.allocate("opener")
+    polled(visit)
+    visit.row("allocations", "opener").wait_for()
+
+    assert data.get_attribute("open") is not None
+
+
+def test_the_focus_stays_where_it_is(installation: Installation, visit: Visit) -> None:
+    machine = next(iter(installation.service.machines("idle")))
+    link = visit.row("instances", machine).get_by_role("link").first
+    link.focus()
+    before = link.get_attribute("href")
+
+    installation.allocate("focused")
+    polled(visit)
+    visit.row("allocations", "focused").wait_for()
+
+    assert visit.page.evaluate("document.activeElement.getAttribute('href')") == before
+
+
+def test_nothing_is_asked_while_nobody_sees_it(installation: Installation, visitor: Visitor) -> None:
+    visit = visitor(installation.url)
+    visit.page.add_init_script(
+        "Object.defineProperty(document, 'hidden', {get: () => true});"
+        "Object.defineProperty(document, 'visibilityState', {get: () => 'hidden'});"
+    )
+    visit.page.clock.install()
+    visit.open()
+
+    visit.page.clock.run_for(10 * POLL)
+
+    assert not [url for url in visit.asked if "/dashboard/live" in url]
+
+
+def test_a_change_of_the_headline_is_told_to_a_screen_reader(
+    installation: Installation, visit: Visit
+) -> None:
+    told = visit.page.locator("#said[role=status]")
+    installation.change(paused=True)
+
+    polled(visit)
+    visit.awaits_verdict("paused")
+
+    assert "paused" in (told.text_content() or "").lower()

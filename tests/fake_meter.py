@@ -1,0 +1,44 @@
+"""The Meter port: remembers what it was told."""
+
+from app.domain.model import PoolName
+from app.ports import AllocationOutcome
+
+
+class FakeMeter:
+    """Each list has one entry a call, without the time that it took; `times` has those."""
+
+    def __init__(self) -> None:
+        self.allocations: list[tuple[PoolName, AllocationOutcome]] = []
+        self.ready: list[PoolName] = []
+        self.passes: list[tuple[PoolName, bool]] = []
+        self.aws_calls: list[tuple[str, str]] = []
+        self.probes: list[tuple[PoolName, int, int]] = []
+        self.leading: list[bool] = []
+        self.requests: list[tuple[str, str, int]] = []
+        self.times: list[float] = []
+
+    def allocated(self, pool: PoolName, outcome: AllocationOutcome, took: float) -> None:
+        self.allocations.append((pool, outcome))
+        self.times.append(took)
+
+    def became_ready(self, pool: PoolName, took: float) -> None:
+        self.ready.append(pool)
+        self.times.append(took)
+
+    def passed(self, pool: PoolName, *, succeeded: bool, took: float) -> None:
+        self.passes.append((pool, succeeded))
+        self.times.append(took)
+
+    def aws_answered(self, action: str, outcome: str, took: float) -> None:
+        self.aws_calls.append((action, outcome))
+        self.times.append(took)
+
+    def probed(self, pool: PoolName, *, ready: int, silent: int) -> None:
+        self.probes.append((pool, ready, silent))
+
+    def leads(self, leading: bool) -> None:
+        self.leading.append(leading)
+
+    def request_answered(self, method: str, route: str, status: int, took: float) -> None:
+        self.requests.append((method, route, status))
+        self.times.append(took)
