@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate
 
-.PHONY: help run test soak replicas setup check serve cloud bench docs openapi lock format
+.PHONY: help run test soak replicas screenshots setup check serve cloud bench docs openapi lock format
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,7 +42,8 @@ serve: setup ## the service under gunicorn, with the environment's settings and 
 cloud: setup ## the simulated cloud alone
 	@exec $(BIN)/python -m app.simulator --bind 127.0.0.1:$(CLOUD_PORT) --worker $(IDE)
 
-test: setup ## run the whole test suite, real PostgreSQL included
+test: setup ## run the whole test suite, real PostgreSQL and a real Chromium included
+	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup
 
 SOAK_MINUTES ?= 10
@@ -57,6 +58,10 @@ REPLICAS_SEED ?=
 
 replicas: setup ## three replicas on PostgreSQL for five minutes, leaders killed, network cut; REPLICAS_MINUTES=3 REPLICAS_SEED=7
 	@$(BIN)/python -m tests.e2e.replicas --minutes $(REPLICAS_MINUTES) --seed "$(REPLICAS_SEED)"
+
+screenshots: setup ## the browser tests, and a picture of each state of the dashboard in var/screenshots
+	@$(BIN)/python -m tests.browser.chromium
+	@SCREENSHOTS=var/screenshots $(BIN)/pytest --numprocesses auto --dist loadgroup tests/browser
 
 check: setup ## what CI runs: format, lint, types, import layers, all tests
 	$(BIN)/ruff format --check .

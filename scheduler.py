@@ -10,16 +10,19 @@ from threading import Event
 
 import structlog
 
-from app import bootstrap
 from app.domain.errors import StartRefused
 from app.settings import load_settings
-from app.telemetry import logs, server
+from app.telemetry import folder, logs
 
 
 def main() -> None:
     """Run passes until told to stop."""
     settings = load_settings()
     logs.configure(settings.log_format, settings.secrets)
+    folder.leave()  # after `.env` was read, and before anything imports prometheus_client
+    from app import bootstrap  # noqa: PLC0415
+    from app.telemetry import server  # noqa: PLC0415
+
     services = bootstrap.build(settings)
     served = ExitStack()
     if settings.metrics_bind is not None:

@@ -63,7 +63,7 @@ class Connection:
         """Send a request that was to be sent at `due`."""
         self._due = due
         self._received = b""
-        self.socket.sendall(f"GET /{path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        self.socket.sendall(f"GET /{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
     def answered(self) -> float | None:
         """Take what has arrived; the latency once the answer is complete. Raises unless it is a 200."""

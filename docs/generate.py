@@ -147,14 +147,17 @@ def metrics() -> str:
         "# Metrics\n\nWhat `GET /metrics` serves, as text for Prometheus or as OpenMetrics. Names, labels "
         "and meanings stay as they are; new ones may come. How to collect and read them: "
         "[watch the service](../howto/observe.md#metrics).\n\n"
-        "## Counted by each replica\n\nSince it was started, by all of its worker processes together, and by "
-        "those that have ended meanwhile. Add up what the replicas say: `sum by (pool) (rate(...))`.\n\n"
+        "A service is here one gunicorn with its workers, or one `scheduler.py`: what Prometheus asks.\n\n"
+        "## Counted by each service\n\nSince it was started, by all of its worker processes together, and by "
+        "those that have ended meanwhile. Add up what the services say: `sum by (pool) (rate(...))`. Counts "
+        "with a label `pool` begin at 0; those of actions and routes begin with the first one, which a rate "
+        "does not see.\n\n"
         + tables[Source.PROCESS]
         + "\nThe outcomes of requests for an instance:\n\n"
         + _table(("outcome", "meaning"), _members(AllocationOutcome))
-        + "\n## Read from the database\n\nAt the moment of the scrape. Every replica that serves requests "
+        + "\n## Read from the database\n\nAt the moment of the scrape. Every service that answers requests "
         "says the same: take one of them, `max by (pool) (...)`, and do not add them up. Only "
-        "`ec2_orchestrator_registry_up` is each replica's own. `scheduler.py` has none of these.\n\n"
+        "`ec2_orchestrator_registry_up` is each service's own. `scheduler.py` has none of these.\n\n"
         + tables[Source.REGISTRY]
         + "\n## Buckets\n\nThe upper ends of each histogram's buckets, in seconds; the last one has no end."
         "\n\n" + _table(("name", "buckets"), buckets)

@@ -1,14 +1,16 @@
 """What is remembered beside the registry, in memory: samples, replicas and sessions."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from app.domain.access import Session
 from app.domain.errors import RegistryUnavailable
-from app.domain.history import KEPT, Sample
+from app.domain.history import GRAIN, KEPT, Sample, grain_of
 from app.domain.model import PoolName
-from app.domain.replicas import Replica
+from app.domain.replicas import Replica, SeenReplica
+from tests.builders import NOW
 
 
 class _Away:
@@ -22,10 +24,11 @@ class _Away:
 
 
 class FakeHistory(_Away):
-    """The History port; `noted` has each call's samples."""
+    """The History port; `noted` has each call's samples, and `now` is the database's clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: NOW) -> None:
         super().__init__()
+        self._now = now
         self.noted: list[list[Sample]] = []
         self._kept: dict[tuple[PoolName, datetime], Sample] = {}
 
@@ -34,10 +37,11 @@ class FakeHistory(_Away):
         given = list(samples)
         self.noted.append(given)
         if given:
+            present = grain_of(self._now())
             for sample in given:
-                self._kept.setdefault((sample.pool, sample.at), sample)
-            oldest = max(sample.at for sample in given) - KEPT
-            self._kept = {key: kept for key, kept in self._kept.items() if kept.at > oldest}
+                kept = replace(sample, at=min(sample.at, present))
+                self._kept.setdefault((kept.pool, kept.at), kept)
+            self._kept = {key: one for key, one in self._kept.items() if present - KEPT < one.at <= present}
 
     def since(self, pool: PoolName, start: datetime, *, step: timedelta) -> Sequence[Sample]:
         self._answer()
@@ -48,6 +52,13 @@ class FakeHistory(_Away):
         return [
             _put_together(at, list(some)) for at, some in groupby(taken, lambda one: _floor(one.at, step))
         ]
+
+    def short_since(self, pool: PoolName) -> datetime | None:
+        self._answer()
+        since: datetime | None = None
+        for sample in self.since(pool, datetime.min.replace(tzinfo=UTC), step=GRAIN):
+            since = None if sample.idle >= sample.buffer else since or sample.at
+        return since
 
 
 def _floor(at: datetime, step: timedelta) -> datetime:
@@ -69,27 +80,32 @@ def _put_together(at: datetime, some: Sequence[Sample]) -> Sample:
 
 
 class FakePresence(_Away):
-    """The Presence port; `words` counts how often a replica said that it is there, or tried to."""
+    """The Presence port; `words` counts how often a replica said that it is there, or tried to.
 
-    def __init__(self) -> None:
+    `now` is the database's clock.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = lambda: NOW) -> None:
         super().__init__()
+        self._now = now
         self.words = 0
-        self._known: dict[str, Replica] = {}
+        self._known: dict[str, SeenReplica] = {}
 
     def note(self, replica: Replica) -> None:
         self.words += 1
         self._answer()
-        self._known[replica.name] = replica
-        oldest = replica.seen_at - timedelta(hours=1)
+        now = self._now()
+        self._known[replica.name] = SeenReplica(**asdict(replica), seen_at=now)
+        oldest = now - timedelta(hours=1)
         self._known = {name: one for name, one in self._known.items() if one.seen_at >= oldest}
 
     def forget(self, name: str) -> None:
         self._answer()
         self._known.pop(name, None)
 
-    def since(self, at: datetime) -> Sequence[Replica]:
+    def lately(self, within: timedelta) -> Sequence[SeenReplica]:
         self._answer()
-        seen = [one for one in self._known.values() if one.seen_at >= at]
+        seen = [one for one in self._known.values() if one.seen_at >= self._now() - within]
         return sorted(seen, key=lambda one: (one.started_at, one.name))
 
 

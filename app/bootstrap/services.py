@@ -73,7 +73,8 @@ class Services:
     def warnings(self) -> tuple[str, ...]:
         """Tell what the database shows to be wrong with the settings: sentences for the log at start."""
         try:
-            unknown = unknown_pools(SqlCensus(self.transactions).count(), self.pools)
+            survey = SqlCensus(self.transactions).survey(now=self.clock.now())
+            unknown = unknown_pools(survey.counts, self.pools)
             return *(one.detail for one in unknown), *guarding.guard_warnings(self.gate)
         except RegistryUnavailable:  # that is told wherever it is needed
             return ()
@@ -109,8 +110,6 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
         poll_interval=max(intervals.values()),
         registry=registry,
         census=SqlCensus(transactions),
-        controls=controls,
-        leases=leases,
         replica=replica,
         clock=clock,
     )

@@ -17,9 +17,16 @@ class Replica:
     """HOST:PID:CHANCE, as in leases and logs."""
     version: str
     started_at: datetime
-    seen_at: datetime
-    """When it last said that it is there, by its own clock."""
+    """By its own clock."""
     serves: bool
     """Whether it answers requests."""
     polls: bool
     """Whether it stands for leadership."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenReplica(Replica):
+    """A replica, and when it last said that it is there."""
+
+    seen_at: datetime
+    """By the database's clock, whatever its own shows."""

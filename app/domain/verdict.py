@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.domain.controls import Controls
@@ -20,9 +20,11 @@ class Condition(StrEnum):
     EXHAUSTED = "exhausted"
     """Nothing is idle: who asks now has to wait."""
     STARTING = "starting"
-    """The first instances are on their way; none is idle, and none was."""
+    """The first instances are on their way; none was ever ready, and nobody waits."""
     LIMITED = "limited"
     """Some are idle, and something keeps the pool from having as many as it should."""
+    SHORT = "short"
+    """Fewer are idle than should be, for so long that it is no matter of a boot any more."""
     FILLING = "filling"
     """Some are idle, and the others are on their way."""
     EMPTY = "empty"
@@ -41,6 +43,20 @@ class Tone(StrEnum):
     """Somebody should look, soon."""
     BAD = "bad"
     """Somebody should look now: a project that asks gets nothing."""
+
+
+PATIENCE = timedelta(minutes=5)
+"""How long a pool may have fewer idle than its buffer before somebody should look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What was, as far as a judgement needs it."""
+
+    ever_ready: bool = False
+    """Whether an instance of the pool was ever ready."""
+    short_since: datetime | None = None
+    """Since when fewer have been idle than the buffer; None: that is not so, or not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,30 +97,40 @@ REMEDIES: Mapping[Limit, str] = {
 
 
 def judge(
-    *, count: Count, buffer: int, waiting: int, view: PoolView, controls: Controls, stale: bool, led: bool
+    *,
+    count: Count,
+    buffer: int,
+    waiting: int,
+    view: PoolView,
+    controls: Controls,
+    stale: bool,
+    led: bool,
+    past: Past,
+    now: datetime,
 ) -> Verdict:
     """Judge a pool by what the registry has of it.
 
-    `stale`: no pass has succeeded for longer than is to be expected; `led`: some replica looks after pools.
+    `stale`: no pass has succeeded for longer than is to be expected; `led`: some replica looks after pools,
+    or did so a moment ago.
     """
     pool = _Pool(count=count, buffer=buffer, waiting=waiting, view=view)
     if _unseen(view, stale=stale, led=led):
-        return pool.blind(stale=stale, led=led)
+        return pool.blind(controls, stale=stale, led=led)
     if controls.paused:
         return pool.paused(controls)
-    if pool.idle == 0 and (buffer or waiting):
-        return pool.starting() if pool.fresh else pool.exhausted()
-    if view.limited_by is not None:
-        return pool.limited(view.limited_by)
-    if count.total == 0:
-        return pool.empty()
-    return pool.healthy() if pool.full else pool.filling()
+    if pool.idle == 0 and pool.wanted:
+        return pool.exhausted() if past.ever_ready or not pool.fresh else pool.starting()
+    if pool.idle >= pool.wanted:
+        return pool.healthy() if count.total else pool.empty()
+    return pool.lacking(past.short_since, now)
 
 
 def _unseen(view: PoolView, *, stale: bool, led: bool) -> bool:
     """Whether the last look at AWS failed, or is too long ago; before the first one, time is given."""
+    if not led:
+        return True
     if view.last_attempt_at is None:
-        return not led
+        return False
     return stale or view.last_pass_at is None or view.last_attempt_at > view.last_pass_at
 
 
@@ -124,46 +150,89 @@ class _Pool:
         return self.count.of(InstanceState.BOOTING)
 
     @property
-    def full(self) -> bool:
-        return self.idle >= self.buffer and not self.waiting
+    def wanted(self) -> int:
+        """How many should be idle: the buffer, and one for each project that waits."""
+        return self.buffer + self.waiting
 
     @property
     def fresh(self) -> bool:
-        """Whether there is nothing yet but what boots, and nothing is in its way."""
-        return self.view.limited_by is None and self.count.total == self.booting
+        """Whether there is nothing but what boots, nothing is in its way, and nobody waits for it."""
+        return self.view.limited_by is None and self.count.total == self.booting and not self.waiting
 
     @property
     def _line(self) -> str:
         """Who waits, to end a sentence with."""
         if not self.waiting:
             return ""
-        return "; a project waits" if self.waiting == 1 else f"; {self.waiting} projects wait"
+        return "; a project waits" if self.waiting == 1 else f"; {self.waiting:,} projects wait"
 
     @property
     def _coming(self) -> str:
-        return f"{self.booting} booting" if self.booting else "none booting"
+        return f"{self.booting:,} booting" if self.booting else "none booting"
+
+    @property
+    def _remark(self) -> str:
+        """What would be in the way, were more wanted; to end the advice with."""
+        limit = self.view.limited_by
+        return "" if limit is None else f" In the way of more: {_CAUSES.get(limit, limit)}."
+
+    def _calm(self, tone: Tone) -> Tone:
+        """Return the tone of a pool that lacks nothing; not that where who asks next waits in vain."""
+        return Tone.WARN if self.view.limited_by is not None and self.idle == 0 else tone
 
     def healthy(self) -> Verdict:
         if self.buffer == 0:
             return Verdict(
                 condition=Condition.HEALTHY,
-                tone=Tone.GOOD,
-                headline="Healthy: instances start on demand",
-                advice="The buffer is 0, so none is kept idle: who asks waits until one has booted.",
+                tone=self._calm(Tone.GOOD),
+                headline="Healthy: instances start on demand" + self._line,
+                advice="The buffer is 0, so none is kept idle: who asks waits until one has booted."
+                + self._remark,
             )
         return Verdict(
             condition=Condition.HEALTHY,
             tone=Tone.GOOD,
-            headline=f"Healthy: {self.idle} idle, {self.buffer} wanted",
-            advice="Projects get an instance at once. There is nothing to do.",
+            headline=f"Healthy: {self.idle:,} idle, {self.buffer:,} wanted{self._line}",
+            advice="Projects get an instance at once. There is nothing to do." + self._remark,
+        )
+
+    def lacking(self, short_since: datetime | None, now: datetime) -> Verdict:
+        """Say why some are missing: what is in the way, and if nothing is, for how long it has been so."""
+        if self.view.limited_by is not None:
+            return self.limited(self.view.limited_by)
+        if self.idle < self.buffer and short_since is not None and now - short_since >= PATIENCE:
+            return self.short(short_since)
+        return self.filling()
+
+    def short(self, since: datetime) -> Verdict:
+        if self.booting:
+            what = (
+                "More are on their way. Where it stays so, they are taken faster than they boot: a larger "
+                "buffer helps."
+            )
+        else:
+            what = (
+                "None is on its way: see the events, and on the service's machine `ec2-orchestrator plan`, "
+                "which says what the next pass would do, and why."
+            )
+        minutes = PATIENCE // timedelta(minutes=1)
+        return Verdict(
+            condition=Condition.SHORT,
+            tone=Tone.WARN,
+            headline=f"Short: {self.idle:,} of {self.buffer:,} idle for more than {minutes} minutes, "
+            f"{self._coming}{self._line}",
+            advice=f"Projects still get an instance at once. {what}",
+            since=since,
         )
 
     def filling(self) -> Verdict:
         return Verdict(
             condition=Condition.FILLING,
             tone=Tone.BUSY,
-            headline=f"Filling up: {self.idle} of {self.buffer} idle, {self._coming}{self._line}",
-            advice="Projects get an instance at once; the others are on their way. There is nothing to do.",
+            headline=f"Filling up: {self.idle:,} of {self.wanted:,} idle, {self._coming}{self._line}",
+            advice="Projects get an instance at once, and more are "
+            + ("on their way." if self.booting else "asked for.")
+            + " There is nothing to do.",
         )
 
     def starting(self) -> Verdict:
@@ -172,11 +241,11 @@ class _Pool:
         elif self.booting == 1:
             told = "Starting: the first instance boots"
         else:
-            told = f"Starting: the first {self.booting} instances boot"
+            told = f"Starting: the first {self.booting:,} instances boot"
         return Verdict(
             condition=Condition.STARTING,
             tone=Tone.BUSY,
-            headline=told + self._line,
+            headline=told,
             advice="None is ready yet. An instance becomes idle as soon as its editor answers; until then, "
             "who asks with a wait gets the first one.",
         )
@@ -184,10 +253,10 @@ class _Pool:
     def empty(self) -> Verdict:
         return Verdict(
             condition=Condition.EMPTY,
-            tone=Tone.BUSY,
+            tone=self._calm(Tone.BUSY),
             headline="Empty: there are no instances, and none is wanted",
             advice="The buffer is 0. Set one to keep instances ready. A project that asks starts an "
-            "instance, too, and waits for it.",
+            "instance, too, and waits for it." + self._remark,
         )
 
     def exhausted(self) -> Verdict:
@@ -210,12 +279,13 @@ class _Pool:
         return Verdict(
             condition=Condition.LIMITED,
             tone=Tone.WARN,
-            headline=f"Limited: {self.idle} of {self.buffer} idle; {_CAUSES.get(limit, limit)}{self._line}",
+            headline=f"Limited: {self.idle:,} of {self.wanted:,} idle; "
+            f"{_CAUSES.get(limit, limit)}{self._line}",
             advice=_help(limit),
         )
 
     def paused(self, controls: Controls) -> Verdict:
-        stock = f"{self.idle} idle" if self.idle else "nothing is idle"
+        stock = f"{self.idle:,} idle" if self.idle else "nothing is idle"
         return Verdict(
             condition=Condition.PAUSED,
             tone=Tone.WARN if self.idle else Tone.BAD,
@@ -225,8 +295,8 @@ class _Pool:
             since=controls.paused_at,
         )
 
-    def blind(self, *, stale: bool, led: bool) -> Verdict:
-        stock = f"{self.idle} idle when last seen" if self.idle else "nothing is idle"
+    def blind(self, controls: Controls, *, stale: bool, led: bool) -> Verdict:
+        stock = f"{self.idle:,} idle when last seen" if self.idle else "nothing is idle"
         told = "AWS cannot be looked at" if led else "nobody looks after the pool"
         if self.idle:
             who_asks = "Projects still get the instances that are idle."
@@ -238,11 +308,12 @@ class _Pool:
             what = "Nothing is started or ended until AWS answers again: the warnings say what it said."
         else:
             what = "Nothing is started or ended. Does a poller run (ORCHESTRATOR_POLLER, scheduler.py)?"
+        also = f" And the pool is paused by {controls.paused_by or 'somebody'}." if controls.paused else ""
         return Verdict(
             condition=Condition.BLIND,
             tone=Tone.BAD if stale or not self.idle else Tone.WARN,
             headline=f"Blind: {told}; {stock}{self._line}",
-            advice=f"{who_asks} {what}",
+            advice=f"{who_asks} {what}{also}",
             since=self.view.last_pass_at,
         )
 

@@ -3,8 +3,8 @@
 The contract tests in tests/contract/ hold each implementation, and each fake, to these docstrings.
 """
 
-from app.ports.catalogue import Catalogue, Matches, Page
-from app.ports.census import Census
+from app.ports.catalogue import ENDED, Catalogue, Matches, Page
+from app.ports.census import Census, Survey
 from app.ports.clock import Clock
 from app.ports.cloud import Cloud, Preflight, TerminateOutcome
 from app.ports.controls import ControlPanel
@@ -18,6 +18,7 @@ from app.ports.sessions import SessionStore
 from app.ports.tokens import Tokens
 
 __all__ = [
+    "ENDED",
     "AllocationOutcome",
     "Bell",
     "Catalogue",
@@ -38,6 +39,7 @@ __all__ = [
     "Prober",
     "Registry",
     "SessionStore",
+    "Survey",
     "TerminateOutcome",
     "Tokens",
     "Unproved",

@@ -9,6 +9,9 @@ from app.domain.model import Allocation, Instance, InstanceId, InstanceState, Po
 
 Item = TypeVar("Item")
 
+ENDED = 1000
+"""How many of the terminated instances of a pool are looked through for people: those that ended last."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
@@ -66,9 +69,10 @@ class Catalogue(Protocol):
     ) -> Matches[Instance]:
         """Return instances for people to look through: the newest launch first, after `offset` others.
 
-        Without `state` the terminated not; those, asked for, come with the last ended first. `held` is
-        whether they are on hold. Each word of `text` stands in the id, the project, the address or the zone,
-        in large or small letters.
+        Without `state` the terminated not; those, asked for, come with the last ended first, and only the
+        last ENDED of each pool are among what is found (more, where several ended at the same moment).
+        `held` is whether they are on hold. Each word of `text` stands in the id, the project, the address or
+        the zone, in large or small letters.
         """
         ...
 
@@ -83,6 +87,10 @@ class Catalogue(Protocol):
 
     def instance(self, instance: InstanceId) -> Instance:
         """Return an instance whatever its state, or raise InstanceNotFound where it was never one of ours."""
+        ...
+
+    def was_ever_ready(self, pool: PoolName) -> bool:
+        """Say whether the pool ever had an instance that was ready, or that a project held."""
         ...
 
     def events(

@@ -1,26 +1,39 @@
-"""How many instances there are."""
+"""How all pools stand at one moment."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from app.domain.controls import Controls
 from app.domain.counting import Count
-from app.domain.model import PoolName
+from app.domain.model import PoolName, PoolView
+from app.ports.leading import Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What the registry has of every pool, whatever the settings name, all of it at the same moment."""
+
+    views: Mapping[PoolName, PoolView]
+    """What the last passes learnt; a pool that the registry does not know is left out."""
+    controls: Mapping[PoolName, Controls]
+    """What operators said, of the same pools."""
+    counts: Mapping[PoolName, Count]
+    """The instances of every pool that has any but terminated ones."""
+    waiting: Mapping[PoolName, int]
+    """How many projects asked in vain a short time ago, and hold nothing yet. Pools that nobody waits for may
+    be left out."""
+    leader: Lease | None
+    """Whose term is running; None while nobody leads."""
 
 
 class Census(Protocol):
-    """Counts what the registry has."""
+    """Looks at all pools at once."""
 
-    def count(self) -> Mapping[PoolName, Count]:
-        """Count the instances of every pool that has any but terminated ones, whatever the settings name.
+    def survey(self, *, now: datetime) -> Survey:
+        """Read how all pools stand, as of one moment; it costs as little for many pools as for one.
 
         Raises RegistryUnavailable.
-        """
-        ...
-
-    def waiting(self, *, now: datetime) -> Mapping[PoolName, int]:
-        """Count for each pool the projects that asked in vain a short time ago, as Registry.waiting does.
-
-        Pools that nobody waits for may be left out. Raises RegistryUnavailable.
         """
         ...

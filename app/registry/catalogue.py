@@ -1,9 +1,10 @@
 """Lists, a page at a time: by a key that never changes, with one row more than asked: do others follow?"""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Row, Select, bindparam, exists, select
 
 from app.domain.errors import AllocationNotFound, InstanceNotFound
 from app.domain.events import Event
@@ -24,6 +25,14 @@ from app.registry.transactions import Transactions
 
 Item = TypeVar("Item")
 
+# An address is noted when an instance is ready, or found to be in use, and stays.
+_once_ready = select(
+    exists().where(
+        instances.c.pool == bindparam("of"),
+        instances.c.state.in_(sorted(InstanceState)),
+        instances.c.address.is_not(None),
+    )
+)
 _ALIVE = [state.value for state in NOT_TERMINATED]
 
 
@@ -82,7 +91,8 @@ class SqlCatalogue:
         limit: int,
     ) -> Matches[Instance]:
         """See Catalogue.find_instances."""
-        found = search.instances_with(pool=pool, state=state, held=held, text=text)
+        ended_since = self._ended_since(pool) if state is InstanceState.TERMINATED else {}
+        found = search.instances_with(pool=pool, state=state, held=held, text=text, ended_since=ended_since)
         return self._matches(found, rows.instance, offset, limit)
 
     def find_allocations(
@@ -98,6 +108,12 @@ class SqlCatalogue:
         if row is None:
             raise InstanceNotFound(f"{instance} is not an instance of ours.")
         return rows.instance(row)
+
+    def was_ever_ready(self, pool: PoolName) -> bool:
+        """See Catalogue.was_ever_ready."""
+        with self._looking() as tx:
+            found = tx.execute(_once_ready, {"of": pool}).scalar_one()
+        return bool(found)
 
     def events(
         self,
@@ -121,6 +137,11 @@ class SqlCatalogue:
         found, more = self._page(wanted, limit)
         return Page([rows.event(row) for row in found], more)
 
+    def _ended_since(self, pool: PoolName | None) -> Mapping[PoolName, datetime | None]:
+        wanted = _where(search.where_the_last_ended_begin, {pools.c.name: pool})
+        with self._looking() as tx:
+            return {name: at for name, at in tx.execute(wanted)}  # noqa: C416 - exactly two columns
+
     def _matches(
         self,
         search: Search,
@@ -129,9 +150,10 @@ class SqlCatalogue:
         limit: int,
     ) -> Matches[Item]:
         with self._looking() as tx:
-            total = tx.execute(search.total).scalar_one()
-            found = tx.execute(search.part, {"skipped": offset, "count": limit}) if total > offset else ()
-            return Matches([read(row) for row in found], total)
+            found = [read(row) for row in tx.execute(search.part, {"skipped": offset, "count": limit})]
+            if len(found) < limit and (found or not offset):  # the end of the list says how long it is
+                return Matches(found, offset + len(found))
+            return Matches(found, tx.execute(search.total).scalar_one())
 
     def _page(self, wanted: Select[*tuple[Any, ...]], limit: int) -> tuple[list[Row[*tuple[Any, ...]]], bool]:
         with self._looking() as tx:

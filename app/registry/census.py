@@ -1,4 +1,4 @@
-"""How many instances there are: of all pools at once, without reading them."""
+"""How all pools stand: a few statements for any number of pools, which all see the same moment."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -8,7 +8,9 @@ from sqlalchemy import Connection, func, select
 
 from app.domain.counting import PUT_ASIDE, Count
 from app.domain.model import NOT_TERMINATED, InstanceState, PoolName
-from app.registry import statements
+from app.ports import Survey
+from app.registry import rows, statements
+from app.registry.leases import leader
 from app.registry.schema import instances, pools
 from app.registry.transactions import Transactions
 
@@ -27,18 +29,21 @@ class SqlCensus:
     """The Census port, on SQLite or PostgreSQL."""
 
     def __init__(self, transactions: Transactions) -> None:
-        self._looking = transactions.looking
+        self._transactions = transactions
 
-    def count(self) -> Mapping[PoolName, Count]:
-        """See Census.count."""
-        with self._looking() as tx:
-            return living(tx)
-
-    def waiting(self, *, now: datetime) -> Mapping[PoolName, int]:
-        """See Census.waiting."""
-        with self._looking() as tx:
-            found = tx.execute(statements.count_waiting_everywhere, {"now": now})
-            return {pool: count for pool, count in found}  # noqa: C416 - exactly two columns
+    def survey(self, *, now: datetime) -> Survey:
+        """See Census.survey."""
+        with self._transactions.looking(at_one_moment=True) as tx:
+            leading = leader(tx)  # first: whether its term is over is judged by what time it is
+            known = tx.execute(statements.every_pool).all()
+            queues = tx.execute(statements.count_waiting_everywhere, {"now": now}).all()
+            return Survey(
+                views={row.name: rows.pool_view(row) for row in known},
+                controls={row.name: rows.controls(row) for row in known},
+                counts=living(tx),
+                waiting={pool: count for pool, count in queues},  # noqa: C416 - exactly two columns
+                leader=leading,
+            )
 
 
 def living(tx: Connection) -> Mapping[PoolName, Count]:

@@ -9,11 +9,11 @@ from app.domain.controls import Change, Controls
 from app.domain.errors import PoolNotFound, VersionChanged
 from app.domain.events import EventKind
 from app.domain.model import PoolName
-from app.registry import steps
+from app.registry import rows, steps
 from app.registry.schema import pools
 from app.registry.transactions import Transactions
 
-_columns = (pools.c.buffer, pools.c.paused_at, pools.c.paused_by, pools.c.controls_version)
+_columns = (pools.c.name, pools.c.buffer, pools.c.paused_at, pools.c.paused_by, pools.c.controls_version)
 _controls = select(*_columns).where(pools.c.name == bindparam("pool"))
 _lock = _controls.with_for_update()
 _write = update(pools).where(pools.c.name == bindparam("pool"))
@@ -67,15 +67,7 @@ class SqlControls:
 
 def _read(tx: Connection, pool: PoolName, *, lock: bool = False) -> Controls | None:
     row = tx.execute(_lock if lock else _controls, {"pool": pool}).one_or_none()
-    if row is None:
-        return None
-    return Controls(
-        pool=pool,
-        buffer=row.buffer,
-        paused_at=row.paused_at,
-        paused_by=row.paused_by,
-        version=row.controls_version,
-    )
+    return None if row is None else rows.controls(row)
 
 
 def _told(before: Controls, after: Controls, configured: int) -> Iterator[tuple[EventKind, str | None]]:

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, func, select
+from sqlalchemy import BigInteger, bindparam, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.history import GRAIN, KEPT, Sample
 from app.domain.model import PoolName
+from app.registry.clock import time_of
 from app.registry.schema import samples
 from app.registry.transactions import Transactions
 
@@ -18,8 +19,10 @@ _add = {
     "postgresql": postgresql.insert(samples).on_conflict_do_nothing(),
     "sqlite": sqlite.insert(samples).on_conflict_do_nothing(),
 }
-_forget = delete(samples).where(samples.c.grain <= bindparam("last"))
-
+_forget = delete(samples).where(
+    # Those of times to come are from before the database's clock was set back.
+    or_(samples.c.grain <= bindparam("last"), samples.c.grain > bindparam("present"))
+)
 
 _taken = (
     select(samples, (samples.c.grain // bindparam("width", type_=BigInteger)).label("step"))
@@ -39,6 +42,15 @@ _put_together = (
     .group_by(_taken.c.step)
     .order_by(_taken.c.step)
 )
+_filled = (
+    select(samples.c.grain)
+    .where(samples.c.pool == bindparam("of"), samples.c.idle >= samples.c.buffer)
+    .order_by(samples.c.grain.desc())
+    .limit(1)
+)
+_first_after = select(func.min(samples.c.grain)).where(
+    samples.c.pool == bindparam("of"), samples.c.grain > bindparam("last")
+)
 _FIGURES = ("idle", "allocated", "booting", "waiting", "buffer", "desired")
 
 
@@ -51,11 +63,13 @@ class SqlHistory:
 
     def note(self, samples: Iterable[Sample]) -> None:
         """See History.note."""
-        rows = [_row(sample) for sample in samples]
-        if rows:
-            with self._exclusively() as tx:
-                tx.execute(self._add, rows)
-                tx.execute(_forget, {"last": max(row["grain"] for row in rows) - KEPT // GRAIN})
+        given = list(samples)
+        if not given:
+            return
+        with self._exclusively() as tx:
+            present = _grain(time_of(tx))
+            tx.execute(self._add, [_row(sample, present) for sample in given])
+            tx.execute(_forget, {"last": present - KEPT // GRAIN, "present": present})
 
     def since(self, pool: PoolName, start: datetime, *, step: timedelta) -> Sequence[Sample]:
         """See History.since."""
@@ -67,9 +81,20 @@ class SqlHistory:
             for row in found
         ]
 
+    def short_since(self, pool: PoolName) -> datetime | None:
+        """See History.short_since."""
+        with self._looking() as tx:
+            filled = tx.execute(_filled, {"of": pool}).scalar()
+            first = tx.execute(_first_after, {"of": pool, "last": filled or 0}).scalar()
+        return None if first is None else _time(first, GRAIN)
 
-def _row(sample: Sample) -> dict[str, Any]:
-    grain = int(sample.at.timestamp() // GRAIN.total_seconds())
+
+def _grain(at: datetime) -> int:
+    return int(at.timestamp() // GRAIN.total_seconds())
+
+
+def _row(sample: Sample, present: int) -> dict[str, Any]:
+    grain = min(_grain(sample.at), present)
     return {"pool": sample.pool, "grain": grain, **{name: getattr(sample, name) for name in _FIGURES}}
 
 

@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, literal_column, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from app.domain.events import EventKind
 from app.domain.model import PoolName
 from app.ports import Lease
 from app.registry import steps
-from app.registry.schema import Utc, leases
+from app.registry.clock import NOW, time_of
+from app.registry.schema import leases
 from app.registry.transactions import Transactions
 
 PASSES = "passes"
@@ -18,18 +19,14 @@ PASSES = "passes"
 EVERY_POOL = PoolName("*")
 """What the audit trail names where an event is about all pools."""
 
-_row = select(leases).where(leases.c.name == PASSES)
-_row_locked = _row.with_for_update()
+_row_locked = select(leases).where(leases.c.name == PASSES).with_for_update()
 _write = update(leases).where(leases.c.name == PASSES)
 _extend = update(leases).where(
     leases.c.name == PASSES, leases.c.term == bindparam("of_term"), leases.c.holder == bindparam("of_holder")
 )
-_NOW = {
-    # Not the time at which the transaction began: it may have waited for the row since.
-    "postgresql": select(func.clock_timestamp(type_=Utc)),
-    "sqlite": select(literal_column("strftime('%Y-%m-%d %H:%M:%f000', 'now')", Utc)),
+_row_and_time = {
+    dialect: select(leases, now.label("now")).where(leases.c.name == PASSES) for dialect, now in NOW.items()
 }
-"""What time it is, by the database."""
 
 
 class SqlLeases:
@@ -37,18 +34,19 @@ class SqlLeases:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._now = _NOW[transactions.engine.dialect.name]
 
     def take(self, holder: str, ttl: timedelta) -> Lease | None:
         """See Leases.take."""
         with self._transactions.looking() as tx:  # which waits for nobody, and mostly says it all
-            if self._is_taken(tx.execute(_row).one(), holder, tx):
-                return None
+            running = leader(tx)
+        if running is not None and running.holder != holder:
+            return None
         with self._transactions.exclusively() as tx:
             row = tx.execute(_row_locked).one()
-            if self._is_taken(row, holder, tx):
+            now = time_of(tx)
+            if row.holder != holder and _runs(row, now):
                 return None  # somebody else was faster
-            term, now = row.term + 1, self._time(tx)
+            term = row.term + 1
             tx.execute(_write, {"term": term, "holder": holder, "since": now, "expires_at": now + ttl})
             steps.record(tx, EventKind.LEADER_ELECTED, EVERY_POOL, holder, now, reason=f"term {term}")
         return Lease(holder, term, now)
@@ -57,7 +55,7 @@ class SqlLeases:
         """See Leases.renew."""
         with self._transactions.exclusively() as tx:
             tx.execute(_row_locked).one()
-            expires_at = self._time(tx) + ttl
+            expires_at = time_of(tx) + ttl
             return tx.execute(_extend, {**_key(lease), "expires_at": expires_at}).rowcount == 1
 
     def holds(self, lease: Lease) -> bool:
@@ -72,19 +70,17 @@ class SqlLeases:
     def leader(self) -> Lease | None:
         """See Leases.leader."""
         with self._transactions.looking() as tx:
-            row = tx.execute(_row).one()
-            running = self._runs(row, tx)
-        return Lease(row.holder, row.term, row.since) if running else None
+            return leader(tx)
 
-    def _is_taken(self, row: Row[*tuple[Any, ...]], holder: str, tx: Connection) -> bool:
-        return row.holder != holder and self._runs(row, tx)
 
-    def _runs(self, row: Row[*tuple[Any, ...]], tx: Connection) -> bool:
-        return row.expires_at is not None and self._time(tx) < row.expires_at
+def leader(tx: Connection) -> Lease | None:
+    """Read the running term; None while nobody leads."""
+    row = tx.execute(_row_and_time[tx.dialect.name]).one()
+    return Lease(row.holder, row.term, row.since) if _runs(row, row.now) else None
 
-    def _time(self, tx: Connection) -> datetime:
-        now: datetime = tx.execute(self._now).scalar_one()
-        return now
+
+def _runs(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    return row.expires_at is not None and now < row.expires_at
 
 
 def _key(lease: Lease) -> dict[str, object]:

@@ -1,17 +1,20 @@
 """The replicas there are: each keeps its own row young, and forgets those that ended without a word."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 
-from app.domain.replicas import Replica
+from app.domain.replicas import Replica, SeenReplica
+from app.registry.clock import time_of
 from app.registry.schema import replicas
 from app.registry.transactions import Transactions
 
 KEPT = timedelta(hours=1)
 """How long a replica that says nothing more is kept."""
+
+_TOLD = tuple(column.name for column in replicas.columns if column is not replicas.c.seen_at)
 
 _note = update(replicas).where(replicas.c.name == bindparam("of"))
 _add = insert(replicas)
@@ -32,23 +35,24 @@ class SqlPresence:
 
     def note(self, replica: Replica) -> None:
         """See Presence.note."""
-        values = {column.name: getattr(replica, column.name) for column in replicas.columns}
         with self._exclusively() as tx:
+            now = time_of(tx)
+            values = {**{name: getattr(replica, name) for name in _TOLD}, "seen_at": now}
             # Nobody else writes this row: a name is given once, and each replica says its own.
             if not tx.execute(_note, {**values, "of": replica.name}).rowcount:
                 tx.execute(_add, values)
-            tx.execute(_forget_silent, {"before": replica.seen_at - KEPT})
+            tx.execute(_forget_silent, {"before": now - KEPT})
 
     def forget(self, name: str) -> None:
         """See Presence.forget."""
         with self._exclusively() as tx:
             tx.execute(_forget, {"of": name})
 
-    def since(self, at: datetime) -> Sequence[Replica]:
-        """See Presence.since."""
+    def lately(self, within: timedelta) -> Sequence[SeenReplica]:
+        """See Presence.lately."""
         with self._looking() as tx:
-            return [_replica(row) for row in tx.execute(_seen, {"at": at})]
+            return [_replica(row) for row in tx.execute(_seen, {"at": time_of(tx) - within})]
 
 
-def _replica(row: Row[*tuple[Any, ...]]) -> Replica:
-    return Replica(**{column.name: getattr(row, column.name) for column in replicas.columns})
+def _replica(row: Row[*tuple[Any, ...]]) -> SeenReplica:
+    return SeenReplica(**{column.name: getattr(row, column.name) for column in replicas.columns})

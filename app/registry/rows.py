@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Row
 
+from app.domain.controls import Controls
 from app.domain.events import Event, EventKind
 from app.domain.model import (
     Allocation,
@@ -113,6 +114,17 @@ def pool_view(row: Row[*tuple[Any, ...]]) -> PoolView:
         notices=tuple(Notice(code=notice["code"], detail=notice["detail"]) for notice in row.notices),
         last_pass_at=row.last_pass_at,
         last_attempt_at=row.last_attempt_at,
+    )
+
+
+def controls(row: Row[*tuple[Any, ...]]) -> Controls:
+    """Read what operators told a pool."""
+    return Controls(
+        pool=PoolName(row.name),
+        buffer=row.buffer,
+        paused_at=row.paused_at,
+        paused_by=row.paused_by,
+        version=row.controls_version,
     )
 
 

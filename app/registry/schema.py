@@ -220,6 +220,7 @@ samples = Table(
     Column("waiting", Integer, nullable=False),
     Column("buffer", Integer, nullable=False),
     Column("desired", Integer),
+    Index("samples_by_age", "grain"),
 )
 
 replicas = Table(

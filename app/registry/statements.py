@@ -178,6 +178,7 @@ end_failures = delete(boot_failures).where(*_row_of_failures)
 add_failures = insert(boot_failures)
 
 one_pool = select(pools).where(pools.c.name == bindparam("pool"))
+every_pool = select(pools)
 lock_pool = select(pools.c.name).where(pools.c.name == bindparam("pool")).with_for_update()
 is_paused = (
     select(pools.c.paused_at.is_not(None)).where(pools.c.name == bindparam("pool")).with_for_update(read=True)

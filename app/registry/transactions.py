@@ -22,6 +22,9 @@ class Transactions:
     def __init__(self, engine: Engine, *, breaker: Breaker | None = None) -> None:
         self.engine = engine
         self._writing = engine.execution_options(**{EXCLUSIVE: True})
+        # On SQLite every transaction sees one moment; on PostgreSQL each of its statements one of its own.
+        snapshot = {"isolation_level": "REPEATABLE READ"} if self.lock_rows else {}
+        self._still = engine.execution_options(**snapshot)
         self._breaker = breaker or Breaker()
         self._owed: Callable[[], None] | None = None
         # The lock guard. SQLite has one writer at a time, and leaves it to chance who is next: threads and
@@ -46,10 +49,11 @@ class Transactions:
             yield tx
 
     @contextmanager
-    def looking(self) -> Iterator[Connection]:
-        """Run a transaction that only reads."""
+    def looking(self, *, at_one_moment: bool = False) -> Iterator[Connection]:
+        """Run a transaction that only reads; `at_one_moment` all its statements see the same."""
         self._settle()
-        with translated(), self._breaker.passing(), self.engine.begin() as tx:
+        engine = self._still if at_one_moment else self.engine
+        with translated(), self._breaker.passing(), engine.begin() as tx:
             yield tx
 
     def owe(self, debt: Callable[[], None]) -> None:

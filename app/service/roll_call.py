@@ -1,7 +1,6 @@
 """This process says every few seconds that it is there, for those who look at the service as a whole."""
 
 from contextlib import suppress
-from dataclasses import replace
 from threading import Event, Thread
 
 import structlog
@@ -44,12 +43,10 @@ class RollCall:
 
     def begin(self, *, serves: bool, polls: bool) -> None:
         """Answer from now on. Call it once, after the fork: threads do not survive one."""
-        now = self._clock.now()
         replica = Replica(
             name=self._replica,
             version=self._version,
-            started_at=now,
-            seen_at=now,
+            started_at=self._clock.now(),
             serves=serves,
             polls=polls,
         )
@@ -74,7 +71,7 @@ class RollCall:
 
     def _say(self, replica: Replica) -> None:
         try:
-            self._presence.note(replace(replica, seen_at=self._clock.now()))
+            self._presence.note(replica)
         except RegistryUnavailable:
             pass  # whoever needs it tells
         except Exception:

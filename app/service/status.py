@@ -9,7 +9,7 @@ from app.domain.controls import Controls
 from app.domain.counting import Count, counted
 from app.domain.errors import PoolNotFound, RegistryUnavailable
 from app.domain.model import DEFAULT_POOL, Instance, Limit, Notice, PoolName, PoolView
-from app.ports import Census, Clock, ControlPanel, Lease, Leases, Registry
+from app.ports import Census, Clock, Lease, Registry, Survey
 from app.settings import PoolSettings
 
 MISSED_PASSES = 6
@@ -25,7 +25,7 @@ class Duty:
     leader: Lease | None
     """None while nobody leads, or where the registry cannot tell."""
     pass_age: timedelta | None
-    """Since the last good pass; None where there was none yet. In a Status that of the pool `default`, in a
+    """Since the last good pass; None where there was none yet. In a Summary that of the pool `default`, in a
     Health the youngest of all."""
 
 
@@ -53,16 +53,25 @@ class PoolStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Summary:
     """All pools at one moment, and who looks after them."""
 
-    default: PoolStatus
-    """The pool of those who name none."""
-    instances: Sequence[Instance]
-    """Its instances that are not terminated, the oldest state first."""
     pools: Sequence[PoolStatus]
-    """All pools, `default` first."""
+    """All pools, `default` first and the others by name."""
     duty: Duty
+
+    @property
+    def default(self) -> PoolStatus:
+        """The pool of those who name none."""
+        return self.pools[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Summary):
+    """The same, and the instances of the pool `default`."""
+
+    instances: Sequence[Instance]
+    """Those that are not terminated, the oldest state first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +103,6 @@ class StatusReader:
         poll_interval: timedelta,
         registry: Registry,
         census: Census,
-        controls: ControlPanel,
-        leases: Leases,
         replica: str,
         clock: Clock,
     ) -> None:
@@ -103,41 +110,41 @@ class StatusReader:
         self._patience = MISSED_PASSES * poll_interval
         self._registry = registry
         self._census = census
-        self._controls = controls
-        self._leases = leases
         self._replica = replica
         self._clock = clock
 
     def status(self) -> Status:
         """Tell the figures of every pool, and every instance of the pool `default` that is not terminated."""
-        pools = self.pools()
+        summary = self.summary()
         found = self._registry.instances(DEFAULT_POOL).values()
-        default = replace(pools[0], count=counted(found))  # once more: from what is listed beside it
+        default = replace(summary.default, count=counted(found))  # once more: from what is listed beside it
         return Status(
-            default=default,
+            pools=[default, *summary.pools[1:]],
+            duty=summary.duty,
             instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
-            pools=[default, *pools[1:]],
-            duty=self.duty(self._age(default.view)),
         )
+
+    def summary(self) -> Summary:
+        """Tell the figures of every pool, and who leads."""
+        survey = self._survey()
+        order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
+        pools = [self._shown(survey, name, _controls(survey, name)) for name in order]
+        return Summary(pools=pools, duty=self._duty(survey, pools[0].pass_age))
 
     def pools(self) -> Sequence[PoolStatus]:
         """Tell the figures of every pool, `default` first and the others by name."""
-        census, waiting = self._census.count(), self._census.waiting(now=self._clock.now())
-        order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
-        return [
-            self._shown(name, census, waiting, self._registry.view(name), self._controls.controls(name))
-            for name in order
-        ]
+        return self.summary().pools
 
     def pool(self, name: PoolName) -> PoolStatus:
         """Tell the figures of one pool. Raises PoolNotFound."""
-        return self.beneath(name)(self._controls.controls(name))
+        self.known(name)
+        survey = self._survey()
+        return self._shown(survey, name, _controls(survey, name))
 
     def beneath(self, name: PoolName) -> Callable[[Controls], PoolStatus]:
         """Read all of one pool but its controls, to show it under those given. Raises PoolNotFound."""
         self.known(name)
-        waiting = self._census.waiting(now=self._clock.now())
-        return partial(self._shown, name, self._census.count(), waiting, self._registry.view(name))
+        return partial(self._shown, self._survey(), name)
 
     def known(self, name: PoolName) -> PoolName:
         """Return the name where the settings have such a pool. Raises PoolNotFound."""
@@ -145,35 +152,30 @@ class StatusReader:
             raise PoolNotFound(f"There is no pool '{name}'. There are: {', '.join(sorted(self._pools))}.")
         return name
 
-    def duty(self, pass_age: timedelta | None = None) -> Duty:
-        """Tell who answers, and who leads."""
-        return Duty(replica=self._replica, leader=self._leases.leader(), pass_age=pass_age)
-
     def health(self) -> Health:
         """Say for each thing that readiness needs whether it is so, and why not."""
         try:
-            views = {name: self._registry.view(name) for name in self._pools}
-            ages = [age for view in views.values() if (age := self._age(view)) is not None]
-            duty = self.duty(min(ages, default=None))
+            survey = self._survey()
         except RegistryUnavailable as error:
             nobody = Duty(replica=self._replica, leader=None, pass_age=None)
             return Health((Check("registry", passed=False, detail=error.detail),), ready=False, duty=nobody)
+        views = {name: _view(survey, name) for name in self._pools}
+        ages = [age for view in views.values() if (age := self._age(view)) is not None]
         passes = tuple(self._pass_check(view, self._check_name(name)) for name, view in views.items())
         return Health(
             (Check("registry", passed=True, detail="answers"), *passes),
             ready=any(check.passed for check in passes),
-            duty=duty,
+            duty=self._duty(survey, min(ages, default=None)),
         )
 
-    def _shown(
-        self,
-        name: PoolName,
-        census: Mapping[PoolName, Count],
-        waiting: Mapping[PoolName, int],
-        view: PoolView,
-        controls: Controls,
-    ) -> PoolStatus:
-        config, count = self._pools[name], census.get(name, Count())
+    def _survey(self) -> Survey:
+        return self._census.survey(now=self._clock.now())
+
+    def _duty(self, survey: Survey, pass_age: timedelta | None) -> Duty:
+        return Duty(replica=self._replica, leader=survey.leader, pass_age=pass_age)
+
+    def _shown(self, survey: Survey, name: PoolName, controls: Controls) -> PoolStatus:
+        view = _view(survey, name)
         notices = list(view.notices)
         stale = not self._pass_check(view).passed
         if stale:
@@ -185,14 +187,14 @@ class StatusReader:
         elif limited_by is Limit.PAUSED:  # by the last pass; the next one is about to come
             limited_by = None
         if name == DEFAULT_POOL:
-            notices += unknown_pools(census, self._pools)
+            notices += unknown_pools(survey.counts, self._pools)
         shown = replace(view, limited_by=limited_by, notices=tuple(notices))
         return PoolStatus(
-            config=config,
+            config=self._pools[name],
             controls=controls,
             view=shown,
-            count=count,
-            waiting=waiting.get(name, 0),
+            count=survey.counts.get(name, Count()),
+            waiting=survey.waiting.get(name, 0),
             pass_age=self._age(view),
             stale=stale,
         )
@@ -221,7 +223,7 @@ class StatusReader:
         return Check(name, passed=age <= self._patience, detail=detail)
 
 
-def unknown_pools(census: Mapping[PoolName, Count], known: Mapping[PoolName, PoolSettings]) -> list[Notice]:
+def unknown_pools(counts: Mapping[PoolName, Count], known: Mapping[PoolName, PoolSettings]) -> list[Notice]:
     """Report the pools of the database that still have instances, and that the settings do not name."""
     return [
         Notice(
@@ -230,9 +232,17 @@ def unknown_pools(census: Mapping[PoolName, Count], known: Mapping[PoolName, Poo
             f"({count.total}). To be rid of it, put it back with buffer = 0, end them, and "
             "take it out again.",
         )
-        for name, count in sorted(census.items())
+        for name, count in sorted(counts.items())
         if name not in known
     ]
+
+
+def _view(survey: Survey, name: PoolName) -> PoolView:
+    return survey.views.get(name, PoolView(pool=name))
+
+
+def _controls(survey: Survey, name: PoolName) -> Controls:
+    return survey.controls.get(name, Controls(pool=name))
 
 
 def _paused(controls: Controls) -> Notice:

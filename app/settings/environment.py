@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus
 
 from dotenv import load_dotenv
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -180,6 +180,11 @@ class Settings(BaseSettings):
             found.append(
                 "ORCHESTRATOR_AUTH=off: whoever can reach this service can take and end any instance."
             )
+        if self.metrics_bind is not None and not _is_loopback(self.metrics_bind):
+            found.append(
+                f"ORCHESTRATOR_METRICS_BIND={self.metrics_bind}: whoever can reach this address can read the "
+                "metrics of scheduler.py, without a token."
+            )
         if self.pools_file is not None and "asg_name" in self.model_fields_set:
             groups = {entry.group for entry in self.pools_file.entries.values()}
             if self.asg_name not in groups:
@@ -234,15 +239,19 @@ def _is_loopback(bind: str) -> bool:
         return False
 
 
+_CREDENTIALS = re.compile(r"[\w+]+://[^:/]*:(?P<password>[^@]*)(?P<more>(?:@[^@/?]*)*)@")
+"""How SQLAlchemy reads a URL, in which a password may have any sign but an @. Who writes one with an @ means
+all up to the last one before the host, and is told that there is no such host."""
+_PASSWORD_QUERY = re.compile(r"[?&](?:ssl)?password=([^&]*)")
+
+
 def _passwords(url: str) -> set[str]:
-    """Return the password in a database's URL, as it is written there and as it is meant."""
-    try:
-        parts = urlsplit(url)
-        named = parse_qs(parts.query).get("password", [])
-        written = parts.password or ""
-    except ValueError:
-        return set()
-    return {written, unquote(written), *named}
+    """Return the passwords in a database's URL, as they are written there and as they are meant."""
+    written = set(_PASSWORD_QUERY.findall(url))
+    credentials = _CREDENTIALS.match(url)
+    if credentials is not None:
+        written |= {credentials["password"], credentials["password"] + credentials["more"]}
+    return written | {unquote(one) for one in written} | {unquote_plus(one) for one in written if "+" in one}
 
 
 def _variable(field: str) -> str:

@@ -39,6 +39,8 @@ NEXT_STEPS = """
     curl {url}/destroy -H 'Content-Type: application/json' -d '{{"machineId": "i-..."}}'
                                             end that instance
 
+  Or open {url} in a browser: the dashboard shows it all, and does it, too.
+
   The lines below are the service's log: one for each request, one for each pass of the poller.
 """
 

@@ -35,9 +35,10 @@ class Source(StrEnum):
     """Where a metric's value comes from."""
 
     PROCESS = "process"
-    """What one service's own processes counted since it was started: to be added up over all of them."""
+    """What one service, a gunicorn with its workers or a scheduler.py, counted since it was started: to be
+    added up over all services."""
     REGISTRY = "registry"
-    """What the database says at the moment of the scrape: all replicas that serve requests tell the same."""
+    """What the database says at the moment of the scrape: all services that answer requests tell the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ PASS_SECONDS = Family(
 LEADER = Family(
     name="ec2_orchestrator_leader",
     kind=Kind.GAUGE,
-    meaning="1 while one of this service's processes leads, else 0. Over all replicas the sum is 1.",
+    meaning="1 while one of this service's processes leads, else 0. Over all services the sum is 1.",
 )
 AWS_CALLS = Family(
     name="ec2_orchestrator_aws_calls_total",

@@ -96,8 +96,30 @@ def of_this_process() -> Folder:
     return Folder(os.environ)  # noqa: TID251 - prometheus_client asks the environment
 
 
+def leave() -> None:
+    """Have this process count by itself. To be called before anything imports prometheus_client.
+
+    Its counts would stand in what gunicorn tells and in what it tells itself, and gunicorn's next start would
+    remove its files.
+    """
+    for name in (VARIABLE, VARIABLE.lower()):  # the library still takes its older name
+        os.environ.pop(name, None)  # noqa: TID251 - prometheus_client asks the environment
+
+
+def ours_are_there() -> bool:
+    """Whether what this process counts is found by the others; makes the folder anew where it is gone.
+
+    What was counted in a folder that somebody removed, nobody finds any more, and neither what is still
+    counted there: only the processes that begin from now on count together again.
+    """
+    folder = Path(os.environ[VARIABLE])  # noqa: TID251 - as prometheus_client does
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return any(folder.glob(f"*_{os.getpid()}.db"))
+
+
 def collected() -> "Iterable[Metric]":
-    """Return what all processes counted together."""
+    """Return what all processes counted together. Raises OSError where the folder is gone."""
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - see the module
 
     folder = Path(os.environ[VARIABLE])  # noqa: TID251 - as prometheus_client does

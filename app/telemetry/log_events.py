@@ -213,6 +213,20 @@ EVENTS: Mapping[str, tuple[LogEvent, ...]] = {
         ),
         LogEvent("poller.stopped", INFO, "`scheduler.py` has finished, and ends"),
         LogEvent(
+            "metrics.unserved",
+            WARNING,
+            "`scheduler.py` cannot serve its metrics where `ORCHESTRATOR_METRICS_BIND` says, and goes on "
+            "without; once that is mended, restart it",
+            ("bind", "detail"),
+        ),
+        LogEvent(
+            "metrics.scattered",
+            ERROR,
+            "somebody removed the folder in which the workers count: until a reload (SIGHUP) or restart, "
+            "`/metrics` has the counts of the one worker that answers; told once by each",
+            ("folder",),
+        ),
+        LogEvent(
             "library.message",
             ("info", "warning", "error", "critical"),
             "a library had something to say: gunicorn about its processes, botocore, Python's own warnings; "
@@ -241,6 +255,7 @@ FIELDS: Mapping[str, str] = {
     "address": "IP address of the client: behind proxies as `ORCHESTRATOR_PROXY_HOPS` has it",
     "after": "desired capacity as it is now",
     "before": "desired capacity as we left it",
+    "bind": "`HOST:PORT`, as it is set",
     "booting": "instances that boot",
     "cause": "the database driver's error",
     "check": "what was examined, as in `ec2-orchestrator doctor`",
@@ -249,6 +264,7 @@ FIELDS: Mapping[str, str] = {
     "detail": "what happened, in words: for people, they may change",
     "failed": "how many of its steps AWS refused",
     "feature": "what is done without: `tags`, `protection` or `activities`",
+    "folder": "its path",
     "found": "members of the group that the look found",
     "group": "the Auto Scaling group",
     "held": "instances that are held for inspection",

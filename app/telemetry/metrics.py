@@ -5,9 +5,12 @@ app/telemetry/folder.py. Otherwise all is kept in this process. prometheus_clien
 all, when it is imported.
 """
 
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.metrics_core import Metric
 
@@ -21,9 +24,10 @@ class Metrics:
     """The Meter port. A label is a pool of the settings, or one of a few words: no stranger adds to them."""
 
     def __init__(self, pools: Collection[PoolName] = (), *, version: str = "unknown") -> None:
-        """Take the pools, whose counters stand at 0 from the start: so a rate sees the first count, too."""
+        """Take the pools, whose counts stand at 0 from the start: so a rate sees the first one, too."""
         self._version = version
         self._own = CollectorRegistry()
+        self._told = False
         # With children cached: to find one by its labels takes the library longer than to count.
         self._allocations = cache(self._counter(families.ALLOCATIONS).labels)
         self._allocation_seconds = cache(self._histogram(families.ALLOCATION_SECONDS).labels)
@@ -44,6 +48,9 @@ class Metrics:
         for pool in pools:
             for outcome in AllocationOutcome:
                 self._allocations(pool, outcome.value)
+                self._allocation_seconds(pool, outcome.value)
+            self._launch_to_ready(pool)
+            self._pass_seconds(pool)
             for ended in (FINISHED, FAILED):
                 self._passes(pool, ended)
             for answer in (READY, SILENT):
@@ -88,9 +95,7 @@ class Metrics:
 
         With this a Metrics is a Collector of prometheus_client.
         """
-        together = values.ValueClass is not values.MutexValue
-        counted = folder.collected() if together else self._own.collect()
-        found = {one.name: one.samples for one in counted}
+        found = {one.name: one.samples for one in self._counted()}
         for family in FAMILIES:
             if family.source is Source.PROCESS:
                 metric = Metric(family.bare_name, family.meaning, family.kind.value)
@@ -101,6 +106,19 @@ class Metrics:
                 if family is families.BUILD_INFO:
                     metric.add_sample(family.name, {"version": self._version}, 1)
                 yield metric
+
+    def _counted(self) -> Iterable[Metric]:
+        """Return what all processes counted; where the folder of that was removed, what this one did."""
+        if values.ValueClass is values.MutexValue:
+            return self._own.collect()
+        with suppress(OSError):
+            if folder.ours_are_there():
+                return folder.collected()
+        if not self._told:
+            self._told = True
+            log = structlog.get_logger()
+            log.error("metrics.scattered", folder=os.environ[folder.VARIABLE])  # noqa: TID251 - see there
+        return self._own.collect()
 
     def _counter(self, family: Family) -> Counter:
         return Counter(family.bare_name, family.meaning, family.label_names, registry=self._own)

@@ -5,7 +5,7 @@ Nothing logs secrets on purpose. This is for the day when a library's message or
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from structlog.typing import EventDict
@@ -19,12 +19,29 @@ SHORTEST = 10
 _KNOWN_BY_SIGHT = (
     # The first part of a token is public, and tells which one to revoke.
     (re.compile(r"(eco_[0-9a-f]{8}_)[A-Za-z0-9_-]{43}"), rf"\1{MASK}"),
-    (re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\1{MASK}"),  # a URL with a password in it
-    (re.compile(r"(orchestrator-session[^=\s]*=)[^;\s]+"), rf"\1{MASK}"),  # the dashboard's cookie
-    (re.compile(r"(\bbearer\s+)[!-~]{8,}", re.IGNORECASE), rf"\1{MASK}"),
+    # A URL with a password: up to the last @ before the host. What begins like a port and a path is one.
+    (re.compile(r"(://[^\s/:]*:)(?!\d{1,5}/)(?:(?!://)[^\s@])+(?:@[^\s@/?]*)*(?=@)"), rf"\1{MASK}"),
+    # The dashboard's cookie: as it is sent, and as Python writes what has it in it.
+    (re.compile(r"""(orchestrator-session[\w-]*[\\'"]*\s*[=:,]\s*[\\'"]*)[^;\s'",\\]+"""), rf"\1{MASK}"),
+    # A header, whatever stands in it; and elsewhere only what looks like a token: others bear things, too.
+    (
+        re.compile(r"""(authorization\W{1,8}(?:b\\*['"])?(?:bearer|basic)\s+)[^\s'"\\]+""", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+    (
+        re.compile(r"(\bbearer\s+)(?=\S*\d)[\w.~+/-]{20,}=*", re.IGNORECASE | re.ASCII),
+        rf"\1{MASK}",
+    ),
 )
-_SIGNS = ("eco_", "@", "orchestrator-session", "earer", "EARER")
-"""What each of them has in it: looking for this is quick."""
+_KNOWN_BY_KEY = re.compile(r"authorization|cookie|password|orchestrator-session", re.IGNORECASE)
+"""What is kept under such a name in a dict is hidden whole."""
+_SIGNS = ("eco_", "@", "orchestrator-session", "earer", "authorization", "cookie", "password")
+"""What each of them has in it, in small letters: looking for this is quick."""
+
+_FOR_PROGRAMS = frozenset({"event", "level", "timestamp"})
+"""Fields that are ours alone, and by which lines are found."""
+_DEEPEST = 8
+"""Levels of lists and dicts in each other; what lies deeper is hidden as the text it is written as."""
 
 
 def for_programs(line: EventDict) -> str:
@@ -39,7 +56,35 @@ def for_people(*, colours: bool) -> Render:
         sort_keys=False,
         exception_formatter=structlog.dev.plain_traceback,  # a rich one shows variables: keys, tokens
     )
-    return lambda line: render(None, "", {name: value for name, value in line.items() if value is not None})
+    return lambda line: render(
+        None, "", {name: _harmless(name, value) for name, value in line.items() if value is not None}
+    )
+
+
+def _harmless(name: str, value: object) -> object:
+    """Return a value of which a terminal obeys nothing: with all that is no letter or sign in escapes."""
+    if isinstance(value, str):
+        if value.isprintable():
+            return value
+        if name in ("exception", "stack"):
+            return "\n".join(_escaped(line) for line in value.split("\n"))
+        return _escaped(value) if name in _FOR_PROGRAMS else _Shown(repr(value))
+    shown = repr(value)
+    return value if shown.isprintable() else _Shown(_escaped(shown))
+
+
+def _escaped(text: str) -> str:
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
+class _Shown:
+    """A value as it is to be shown, whoever writes it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 class Masked:
@@ -50,9 +95,10 @@ class Masked:
 
     def __init__(self, render: Render, secrets: Iterable[str]) -> None:
         self._render = render
-        self._secrets = sorted({one for one in secrets if len(one) >= SHORTEST}, key=len, reverse=True)
-        forms = {form for one in self._secrets for form in (one, json.dumps(one)[1:-1], repr(one)[1:-1])}
-        self._signs = (*_SIGNS, *forms)
+        known = sorted({one for one in secrets if len(one) >= SHORTEST}, key=len, reverse=True)
+        self._literal = re.compile("|".join(map(_in_any_writing, known))) if known else None
+        forms = {form for one in known for form in (one, json.dumps(one)[1:-1], repr(one)[1:-1])}
+        self._signs = (*_SIGNS, *map(_bare, forms))
 
     def __call__(self, _logger: object, _method: str, line: EventDict) -> str:
         """Render it; what costs time is done only where there is something to hide."""
@@ -60,21 +106,68 @@ class Masked:
             text = self._render(line)
         except Exception:  # noqa: BLE001 - see above
             text = self._render({name: _plain(value) for name, value in line.items()})
-        if not any(sign in text for sign in self._signs):
+        bare = _bare(text)
+        if not any(sign in bare for sign in self._signs):
             return text
-        return self._render({name: self._hide(value) for name, value in line.items()})
+        return self._render(
+            {
+                name: _plain(value) if name in _FOR_PROGRAMS else self._hide(value)
+                for name, value in line.items()
+            }
+        )
 
-    def _hide(self, value: object) -> object:
-        """Mask what is secret in a value, or in what would be written of it."""
+    def _hide(self, value: object, depth: int = 0) -> object:
+        """Mask what is secret in a value, in what it has in it, or in what would be written of it."""
+        if depth < _DEEPEST:
+            if isinstance(value, Mapping):
+                return {
+                    self._hide_key(key): MASK
+                    if isinstance(key, str) and _KNOWN_BY_KEY.search(key)
+                    else self._hide(one, depth + 1)
+                    for key, one in value.items()
+                }
+            if isinstance(value, list | tuple):
+                return [self._hide(one, depth + 1) for one in value]
         text = _plain(value)
         if not isinstance(text, str):
             return value
         hidden = text
-        for secret in self._secrets:
-            hidden = hidden.replace(secret, MASK)
-        for looks, mask in _KNOWN_BY_SIGHT:
+        for looks, mask in _KNOWN_BY_SIGHT:  # first: a secret may be part of what they are known by
             hidden = looks.sub(mask, hidden)
-        return hidden
+        return hidden if self._literal is None else self._literal.sub(MASK, hidden)
+
+    def _hide_key(self, key: object) -> object:
+        hidden = self._hide(key, _DEEPEST)
+        return hidden if hidden is None or isinstance(hidden, str | bool | int | float) else str(hidden)
+
+
+def _bare(text: str) -> str:
+    """Return a text for a quick look: alike however often it was quoted."""
+    return (text.replace("\\", "") if "\\" in text else text).lower()
+
+
+_BEGINS = r"(?:(?<![\w-])|(?<=\\[abfnrtv])|(?<=\\x[0-9a-f]{2})|(?<=\\u[0-9a-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+"""Where a word begins: also behind what stands for another sign."""
+_ENDS = r"(?![\w-])"
+
+
+def _in_any_writing(secret: str) -> str:
+    """Make a pattern of a secret, as it is and as quoted any number of times; whole words alone."""
+    pattern = "".join(map(_sign, secret))
+    begins = _BEGINS if secret[0].isalnum() else ""
+    return f"{begins}{pattern}{_ENDS if secret[-1].isalnum() else ''}"
+
+
+def _sign(sign: str) -> str:
+    if sign == "\\":
+        return r"\\+"
+    if sign in "'\"":
+        return rf"\\*{sign}"
+    if sign.isascii() and sign.isprintable():
+        return re.escape(sign)
+    quoted = {repr(sign)[1:-1], json.dumps(sign)[1:-1], sign.encode("unicode_escape").decode("ascii")}
+    ways = [re.escape(sign), *(one.replace("\\", r"\\+") for one in sorted(quoted) if one != sign)]
+    return f"(?:{'|'.join(ways)})"
 
 
 def _plain(value: object) -> object:

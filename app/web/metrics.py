@@ -33,7 +33,7 @@ def blueprint(status_reader: StatusReader, metrics: Metrics) -> Blueprint:
         """Get the metrics.
 
         Text for Prometheus, or OpenMetrics where `Accept` names `application/openmetrics-text`. What all
-        worker processes of this replica counted is added up, whichever of them answers. Where the database
+        worker processes of this service counted is added up, whichever of them answers. Where the database
         does not answer, `ec2_orchestrator_registry_up` is 0, and what is read from it is left out.
         """
         try:
@@ -67,9 +67,10 @@ def count_each(app: Flask, metrics: Metrics) -> None:
 
 
 def _figures(status_reader: StatusReader) -> Figures:
-    leader = status_reader.duty().leader
+    summary = status_reader.summary()
+    leader = summary.duty.leader
     return Figures(
-        pools=[_pool(one) for one in status_reader.pools()],
+        pools=[_pool(one) for one in summary.pools],
         term=None if leader is None else leader.term,
     )
 

@@ -1,7 +1,12 @@
-"""A real Chromium, headless: where it is found, and how it is started."""
+"""A real Chromium, headless: where it is found, and how it is started.
+
+As a program, which `make test` runs first: have Playwright fetch one where there is none.
+"""
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -28,11 +33,19 @@ def find(
     variables: Mapping[str, str] = os.environ,  # noqa: TID251 - whoever runs the tests may name one
     which: Callable[[str], str | None] = shutil.which,
 ) -> str | None:
-    """Name the program: $CHROMIUM, else one in PATH; None where only Playwright may have one of its own."""
+    """Name the program: $CHROMIUM, else one in PATH; None: only Playwright may have one."""
     given = variables.get("CHROMIUM")
     if given:
         return given
     return next((path for name in NAMES if (path := which(name))), None)
+
+
+def fetch() -> None:
+    """Have Playwright fetch one, unless it did before. Where it cannot, say what to do."""
+    sys.stderr.write("No Chromium is installed: Playwright's own is used.\n")
+    install = [sys.executable, "-m", "playwright", "install", "chromium", "--only-shell"]
+    if subprocess.run(install, check=False, capture_output=True).returncode:
+        sys.stderr.write(f"It could not be fetched. {MISSING}\n")
 
 
 @contextmanager
@@ -50,3 +63,7 @@ def running() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+if __name__ == "__main__" and find() is None:
+    fetch()

@@ -81,9 +81,9 @@ def test_what_another_changed_meanwhile_is_not_overwritten(installation: Install
     visit.ask("health", "Pause")
     installation.change(buffer=2)
 
-    with visit.expecting("status of 409|status of 412"):
-        visit.answer("Pause")
-        visit.page.get_by_role("alert").filter(has_text="changed").wait_for()
+    visit.expects("status of 409|status of 412")
+    visit.answer("Pause")
+    visit.page.get_by_role("alert").filter(has_text="changed").wait_for()
 
     assert visit.barriers("question-changed-meanwhile") == []
     assert not installation.pool()["paused"]
@@ -99,9 +99,9 @@ def test_another_instance_than_the_one_shown_is_not_given_back(
     installation.service.destroy(shown)
     other = installation.allocate("mover")["instance"]
 
-    with visit.expecting("status of 409|status of 412"):
-        visit.answer("Release")
-        visit.page.get_by_role("alert").wait_for()
+    visit.expects("status of 409|status of 412")
+    visit.answer("Release")
+    visit.page.get_by_role("alert").wait_for()
 
     assert installation.service.holders() == {"mover": other}
     assert other in visit.question.inner_text()
@@ -114,9 +114,9 @@ def test_nothing_idle_is_said_so(installation: Installation, visit: Visit) -> No
     installation.allocate("first")
     installation.allocate("second")
 
-    with visit.expecting("status of 503"):
-        visit.answer("Allocate")
-        visit.page.get_by_role("alert").wait_for()
+    visit.expects("status of 503")
+    visit.answer("Allocate")
+    visit.page.get_by_role("alert").wait_for()
 
     visit.picture("question-exhausted", whole=False)
     assert "too-late" not in installation.service.holders()
@@ -125,9 +125,9 @@ def test_nothing_idle_is_said_so(installation: Installation, visit: Visit) -> No
 def test_a_wrong_name_can_be_mended(installation: Installation, visit: Visit) -> None:
     question = visit.ask("health", "Allocate")
     question.get_by_label("Project").fill("not a name")
-    with visit.expecting("status of 400"):
-        visit.answer("Allocate")
-        visit.page.get_by_role("alert").wait_for()
+    visit.expects("status of 400")
+    visit.answer("Allocate")
+    visit.page.get_by_role("alert").wait_for()
 
     assert visit.question.get_by_label("Project").input_value() == "not a name"
 

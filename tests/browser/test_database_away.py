@@ -54,29 +54,29 @@ def opened(place: Place, visitor: Visitor) -> Visit:
 
 
 def test_an_open_page_says_so_and_keeps_what_it_knew(place: Place, opened: Visit) -> None:
-    with opened.expecting(REFUSED):
-        place.database.stop()
-        opened.banner.wait_for()
+    opened.expects(REFUSED)
+    place.database.stop()
+    opened.banner.wait_for()
 
-        assert opened.section("instances").locator("tbody tr").count() == 2
-        assert opened.barriers("database-down-under-an-open-page") == []
+    assert opened.section("instances").locator("tbody tr").count() == 2
+    assert opened.barriers("database-down-under-an-open-page") == []
 
 
 def test_an_open_page_goes_on_by_itself_when_it_is_back(place: Place, opened: Visit) -> None:
-    with opened.expecting(REFUSED):
-        place.database.stop()
-        opened.banner.wait_for()
+    opened.expects(REFUSED)
+    place.database.stop()
+    opened.banner.wait_for()
 
-        place.database.start()
-        opened.banner.wait_for(state="hidden", timeout=30_000)
+    place.database.start()
+    opened.banner.wait_for(state="hidden", timeout=30_000)
 
 
 def test_a_page_that_is_opened_meanwhile_says_what_is_the_matter(place: Place, visitor: Visitor) -> None:
     visit = visitor(place.url)
     place.database.stop()
 
-    with visit.expecting(REFUSED):
-        assert visit.open() == 503
+    visit.expects(REFUSED)
+    assert visit.open() == 503
 
     assert visit.barriers("database-down") == []
 
@@ -86,8 +86,8 @@ def test_a_page_that_was_opened_meanwhile_becomes_the_dashboard_by_itself(
 ) -> None:
     visit = visitor(place.url)
     place.database.stop()
-    with visit.expecting(REFUSED):
-        visit.open()
+    visit.expects(REFUSED)
+    visit.open()
 
-        place.database.start()
-        visit.section("health").wait_for(timeout=30_000)
+    place.database.start()
+    visit.section("health").wait_for(timeout=30_000)

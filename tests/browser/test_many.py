@@ -82,6 +82,16 @@ def test_the_page_stays_filtered_while_it_follows_the_pool(service: Service, vis
     assert visit.row("instances", "team-34-project-1234").count() == len(listed(visit)) == 1
 
 
+def test_the_chart_goes_back_a_day(visit: Visit) -> None:
+    visit.section("chart").get_by_role("link", name="24 hours").click()
+    visit.page.locator("#chart[data-hours='24']").wait_for()
+
+    visit.section("chart").locator("summary").click()
+
+    visit.picture("many-a-day")
+    assert visit.section("chart").locator("tbody tr").count() >= 12
+
+
 def test_a_pool_at_rest_is_sent_once(service: Service, visitor: Visitor) -> None:
     visit = visitor(service.url)
     visit.page.clock.install()

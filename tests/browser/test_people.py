@@ -29,10 +29,10 @@ def test_a_wrong_token_is_said_so(guarded: Guarded, visitor: Visitor) -> None:
     visit = visitor(guarded.url)
     visit.open("/login")
 
-    with visit.expecting(DENIED):
-        visit.page.get_by_label("Token").fill("eco_00000000_wrong")
-        visit.page.get_by_label("Token").press("Enter")
-        visit.page.get_by_role("alert").wait_for()
+    visit.expects(DENIED)
+    visit.page.get_by_label("Token").fill("eco_00000000_wrong")
+    visit.page.get_by_label("Token").press("Enter")
+    visit.page.get_by_role("alert").wait_for()
 
     assert visit.barriers("login-wrong") == []
 
@@ -62,9 +62,9 @@ def test_an_open_page_says_that_its_session_has_ended(guarded: Guarded, visitor:
     visit.log_in(guarded.tokens[Role.VIEWER])
     visit.forgets_who_it_is()
 
-    with visit.expecting(DENIED):
-        visit.page.clock.run_for(2_000)
-        visit.banner.get_by_role("link").wait_for()
+    visit.expects(DENIED)
+    visit.page.clock.run_for(2_000)
+    visit.banner.get_by_role("link").wait_for()
 
     assert "/login?next=" in (visit.banner.get_by_role("link").get_attribute("href") or "")
     assert visit.barriers("session-ended") == []
@@ -96,8 +96,8 @@ def test_who_may_not_do_it_is_told_so_by_a_page(guarded: Guarded, visitor: Visit
     visit = visitor(guarded.url)
     visit.log_in(guarded.tokens[Role.VIEWER])
 
-    with visit.expecting("status of 403"):
-        assert visit.open("/dashboard/do/pause") == 403
+    visit.expects("status of 403")
+    assert visit.open("/dashboard/do/pause") == 403
 
     assert visit.barriers("forbidden") == []
 

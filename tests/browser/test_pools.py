@@ -49,8 +49,8 @@ def test_its_own_page_says_what_is_the_matter(visit: Visit) -> None:
 
 
 def test_a_pool_that_is_none_is_said_so(visit: Visit) -> None:
-    with visit.expecting("status of 404"):
-        assert visit.open("/dashboard?pool=nobodys") == 404
+    visit.expects("status of 404")
+    assert visit.open("/dashboard?pool=nobodys") == 404
 
     assert "nobodys" in visit.page.get_by_role("main").inner_text()
     assert visit.barriers("several-no-such-pool") == []

@@ -23,7 +23,7 @@ class State:
 
 
 @pytest.fixture(scope="module")
-def _installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Installation]]]:
+def installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Installation]]]:
     with ExitStack() as running, ThreadPoolExecutor(len(STATES)) as makers:
         yield {
             name: makers.submit(running.enter_context, make(tmp_path_factory.mktemp(name)))
@@ -32,8 +32,8 @@ def _installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
 
 
 @pytest.fixture(params=STATES)
-def state(request: pytest.FixtureRequest, _installations: dict[str, Future[Installation]]) -> State:
-    return State(request.param, _installations[request.param].result())
+def state(request: pytest.FixtureRequest, installations: dict[str, Future[Installation]]) -> State:
+    return State(request.param, installations[request.param].result())
 
 
 @pytest.fixture
@@ -49,3 +49,18 @@ def test_the_page_says_so(state: State, visit: Visit) -> None:
 
 def test_everybody_can_read_it(state: State, visit: Visit) -> None:
     assert visit.barriers(state.name) == []
+
+
+@pytest.mark.parametrize("name", ["exhausted", "blind"])
+def test_an_open_page_sees_that_it_is_over(
+    name: str, installations: dict[str, Future[Installation]], visitor: Visitor
+) -> None:
+    installation = installations[name].result()
+    visit = visitor(installation.url)
+    visit.open()
+    visit.awaits_verdict(name)
+
+    installation.cloud.lift_faults()
+    installation.cloud.control("POST", "capacity", limit=None)
+
+    visit.awaits_verdict("healthy", within=30_000)

@@ -2,8 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +24,7 @@ class Visit:
 
     Errors of the console, exceptions of scripts, and requests to other hosts are noted from the first page
     on; `check` fails for them. What a state must cause, such as a poll that is answered with 503, is named by
-    `expecting` and only while it is expected.
+    `expects`.
     """
 
     def __init__(
@@ -64,24 +62,15 @@ class Visit:
         assert answer is not None
         return answer.status
 
-    @contextmanager
-    def expecting(self, *messages: str) -> Iterator[None]:
-        """Pardon errors that match one of these expressions, while the block runs; each must come."""
-        patterns = [re.compile(message) for message in messages]
-        seen = len(self._faults)
-        self._expected += patterns
-        try:
-            yield
-        finally:
-            for pattern in patterns:
-                self._expected.remove(pattern)
-        told = self._faults[seen:]
-        self._faults[seen:] = [fault for fault in told if not any(one.search(fault) for one in patterns)]
+    def expects(self, *messages: str) -> None:
+        """Pardon errors that match one of these expressions, from now on."""
+        self._expected += [re.compile(message) for message in messages]
 
     def check(self) -> None:
-        """Fail if anything happened that never should."""
+        """Fail if anything happened, since the last time, that never should."""
         self.page.evaluate("0")  # what the browser has told so far is here when this has come back
-        assert not self._faults, "\n".join(self._faults)
+        faults, self._faults = self._faults, []
+        assert not faults, "\n".join(faults)
 
     def close(self) -> None:
         self._context.close()

@@ -248,6 +248,50 @@ class CatalogueContract:
         assert catalogue.find_instances(text=text, limit=10).total == 0
         assert catalogue.find_allocations(text=text, limit=10).total == 0
 
+    def test_all_words_are_looked_for_however_many(self, registry: Registry, catalogue: Catalogue) -> None:
+        fill(registry, 1)
+        claim(registry, "shop-front")
+
+        assert catalogue.find_instances(text="shop front op-fr 10.0 0.0 SHOP-", limit=10).total == 1
+        assert catalogue.find_instances(text="shop front op-fr 10.0 0.0 nobody", limit=10).total == 0
+        assert catalogue.find_allocations(text="shop front op-fr 10.0 0.0 nobody", limit=10).total == 0
+
+    @pytest.mark.parametrize("offset", [0, 2, 4, 5, 6])
+    def test_the_total_is_the_same_wherever_one_looks(
+        self, registry: Registry, catalogue: Catalogue, offset: int
+    ) -> None:
+        fill(registry, 5)
+
+        assert catalogue.find_instances(offset=offset, limit=2).total == 5
+
+    def test_a_pool_of_which_none_was_ready_yet_is_known(
+        self, registry: Registry, catalogue: Catalogue
+    ) -> None:
+        fill(registry, 1, GPU)
+        never = launched(registry, 0)
+        registry.end(
+            never,
+            expect=InstanceState.BOOTING,
+            to=InstanceState.TERMINATED,
+            reason=EndReason.BOOT_TIMEOUT,
+            now=NOW,
+        )
+        launched(registry, 1)
+
+        assert not catalogue.was_ever_ready(DEFAULT_POOL)
+        assert catalogue.was_ever_ready(GPU)
+
+    @pytest.mark.parametrize("state", [InstanceState.IDLE, InstanceState.BOOTING])
+    def test_that_one_was_ready_is_known_for_ever(
+        self, registry: Registry, catalogue: Catalogue, state: InstanceState
+    ) -> None:
+        (gone,) = fill(registry, 1)
+        if state is InstanceState.BOOTING:
+            registry.withdraw(gone, reason="silent", now=NOW)
+        registry.end(gone, expect=state, to=InstanceState.TERMINATED, reason=EndReason.VANISHED, now=NOW)
+
+        assert catalogue.was_ever_ready(DEFAULT_POOL)
+
     def test_instances_on_hold_are_found_apart(self, registry: Registry, catalogue: Catalogue) -> None:
         free, held = fill(registry, 2)
         registry.hold(held, until=None, reason=None, actor="ann", now=NOW)

@@ -1,17 +1,24 @@
 """What every implementation of the History port promises."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from app.domain.history import GRAIN, KEPT, Sample, grain_of
 from app.domain.model import DEFAULT_POOL, PoolName
 from app.ports import History
-from tests.builders import NOW
 
-START = grain_of(NOW).replace(minute=0, second=0)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 GPU = PoolName("gpu")
+
+
+def database_time() -> datetime:
+    """What time it is by every database of the tests."""
+    return datetime.now(UTC)  # noqa: TID251 - they have the clock of this machine
+
+
+START = grain_of(database_time()).replace(minute=0, second=0) - 2 * HOUR
 
 
 def a_sample(
@@ -118,26 +125,57 @@ class HistoryContract:
 
         assert [sample.at for sample in told] == [START, START + 3 * MINUTE]
 
-    def test_what_is_old_is_forgotten_with_the_next_sample(self, history: History) -> None:
-        history.note([a_sample(START), a_sample(START + GRAIN)])
+    def test_what_is_as_old_as_a_day_is_not_kept(self, history: History) -> None:
+        a_day_ago = grain_of(database_time()) - KEPT
 
-        history.note([a_sample(START + KEPT)])
+        history.note([a_sample(a_day_ago), a_sample(a_day_ago + HOUR)])
 
-        told = history.since(DEFAULT_POOL, START, step=GRAIN)
-        assert [sample.at for sample in told] == [START + GRAIN, START + KEPT]
+        told = history.since(DEFAULT_POOL, a_day_ago, step=GRAIN)
+        assert [sample.at for sample in told] == [a_day_ago + HOUR]
 
-    def test_a_pool_that_has_no_new_samples_is_forgotten_too(self, history: History) -> None:
-        history.note([a_sample(pool=GPU)])
+    def test_a_clock_that_is_ahead_costs_no_sample(self, history: History) -> None:
+        history.note([a_sample(START)])
 
-        history.note([a_sample(START + KEPT)])
+        history.note([a_sample(database_time() + 2 * KEPT)])
 
-        assert list(history.since(GPU, START, step=GRAIN)) == []
+        assert history.since(DEFAULT_POOL, START, step=GRAIN)[0] == a_sample(START)
+
+    def test_what_a_clock_that_is_ahead_calls_later_is_kept_as_of_now(self, history: History) -> None:
+        before = grain_of(database_time())
+
+        history.note([a_sample(database_time() + 2 * KEPT, idle=9)])
+
+        (told,) = history.since(DEFAULT_POOL, START, step=GRAIN)
+        assert told.idle == 9
+        assert before <= told.at <= database_time()
 
     def test_a_sample_from_before_the_others_lets_them_be(self, history: History) -> None:
         """A clock was set back."""
-        history.note([a_sample(START + KEPT)])
-
         history.note([a_sample(START)])
 
-        told = history.since(DEFAULT_POOL, START, step=GRAIN)
-        assert [sample.at for sample in told] == [START, START + KEPT]
+        history.note([a_sample(START - HOUR)])
+
+        told = history.since(DEFAULT_POOL, START - HOUR, step=GRAIN)
+        assert [sample.at for sample in told] == [START - HOUR, START]
+
+    def test_since_when_fewer_are_idle_than_the_buffer_is_the_first_sample_that_says_so_without_a_break(
+        self, history: History
+    ) -> None:
+        history.note(
+            [a_sample(START + number * GRAIN, idle=idle) for number, idle in enumerate((5, 3, 5, 4, 0, 4))]
+        )
+
+        assert history.short_since(DEFAULT_POOL) == START + 3 * GRAIN
+
+    def test_where_all_samples_say_so_it_is_the_oldest(self, history: History) -> None:
+        history.note([a_sample(START + number * GRAIN, idle=4) for number in range(3)])
+
+        assert history.short_since(DEFAULT_POOL) == START
+
+    def test_a_pool_that_has_its_buffer_is_not_short_whatever_others_are(self, history: History) -> None:
+        history.note([a_sample(idle=4), a_sample(START + GRAIN, idle=5), a_sample(pool=GPU, idle=0)])
+
+        assert history.short_since(DEFAULT_POOL) is None
+
+    def test_without_samples_no_pool_is_known_to_be_short(self, history: History) -> None:
+        assert history.short_since(DEFAULT_POOL) is None

@@ -76,10 +76,15 @@ class TestTheExampleOfAConfiguration:
     def test_its_one_job_is_the_one_that_the_alerts_know(self) -> None:
         assert [job["job_name"] for job in files.prometheus()["scrape_configs"]] == [promql.JOB]
 
-    def test_it_asks_two_replicas_each_by_itself(self) -> None:
+    def test_it_asks_two_services_each_by_itself(self) -> None:
         (job,) = files.prometheus()["scrape_configs"]
 
         assert [len(group["targets"]) for group in job["static_configs"]] == [2]
+
+    def test_a_scrape_may_take_as_long_as_a_database_that_is_away_is_waited_for(self) -> None:
+        (job,) = files.prometheus()["scrape_configs"]
+
+        assert job["scrape_timeout"] == "10s"
 
     def test_it_uses_the_path_that_prometheus_has_by_itself(self) -> None:
         (job,) = files.prometheus()["scrape_configs"]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.domain.history import GRAIN, KEPT, Sample
 from app.domain.model import DEFAULT_POOL
-from app.domain.replicas import Replica
+from app.domain.replicas import SeenReplica
 from app.registry.history import SqlHistory
 from app.registry.inspection import open_any
 from app.registry.presence import SqlPresence
@@ -12,10 +12,10 @@ from app.registry.transactions import Transactions
 from tests.e2e.processes import Service
 
 
-def replicas(service: Service) -> list[Replica]:
+def replicas(service: Service) -> list[SeenReplica]:
     """All that are known, also those not seen for a while."""
     with open_any(service.settings["ORCHESTRATOR_DATABASE_URL"]) as engine:
-        return list(SqlPresence(Transactions(engine)).since(_now() - timedelta(hours=1)))
+        return list(SqlPresence(Transactions(engine)).lately(timedelta(hours=1)))
 
 
 def samples(service: Service) -> list[Sample]:

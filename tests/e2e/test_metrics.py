@@ -5,10 +5,12 @@ The story is told once; each test looks at one side of it.
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -243,8 +245,11 @@ def test_a_database_that_is_away_takes_no_count_with_it(
 # A scheduler alone
 
 
-def test_a_scheduler_alone_serves_what_it_counts(tmp_path: Path) -> None:
-    port = a_free_port()
+def test_a_scheduler_alone_serves_what_it_counts_and_adds_nothing_to_what_gunicorn_counts(
+    tmp_path: Path,
+) -> None:
+    port, of_gunicorn = a_free_port(), tmp_path / "metrics"
+    of_gunicorn.mkdir()
     with Aws(worker="none", desired=2) as cloud:
         settings = {
             **cloud.settings,
@@ -252,6 +257,7 @@ def test_a_scheduler_alone_serves_what_it_counts(tmp_path: Path) -> None:
             "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/registry.db",
             "ORCHESTRATOR_METRICS_BIND": f"{HOST}:{port}",
             "ORCHESTRATOR_LOG_FORMAT": "json",
+            "PROMETHEUS_MULTIPROC_DIR": str(of_gunicorn),
         }
         with Program("scheduler.py", settings=settings) as scheduler:
             until(lambda: listens(port), within=DEADLINE, what=f"the scheduler to serve: {scheduler.said}")
@@ -262,13 +268,26 @@ def test_a_scheduler_alone_serves_what_it_counts(tmp_path: Path) -> None:
 
             assert scheduler.exit_code() == 0
             assert scheduler.errors == []
+    assert list(of_gunicorn.iterdir()) == []
 
 
-def test_a_scheduler_says_where_it_cannot_serve(tmp_path: Path) -> None:
-    settings = {
-        "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/registry.db",
-        "ORCHESTRATOR_METRICS_BIND": "192.0.2.1:9100",
-    }
-    with Program("scheduler.py", settings=settings) as scheduler:
-        assert scheduler.exit_code() == 1
-        assert "ORCHESTRATOR_METRICS_BIND='192.0.2.1:9100'" in scheduler.said
+def test_a_scheduler_that_cannot_serve_its_metrics_runs_its_passes_all_the_same(tmp_path: Path) -> None:
+    with Aws(worker="none", desired=2) as cloud, socket.create_server((HOST, 0)) as theirs:
+        bind = f"{HOST}:{theirs.getsockname()[1]}"
+        settings = {
+            **cloud.settings,
+            "ORCHESTRATOR_BUFFER": "2",
+            "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/registry.db",
+            "ORCHESTRATOR_METRICS_BIND": bind,
+            "ORCHESTRATOR_LOG_FORMAT": "json",
+        }
+        with Program("scheduler.py", settings=settings) as scheduler:
+
+            def told(event: str) -> list[dict[str, Any]]:
+                return [line for line in scheduler.logs if line["event"] == event]
+
+            until(lambda: told("pass.finished"), within=DEADLINE, what="a pass")
+            scheduler.signal(signal.SIGTERM)
+
+            assert scheduler.exit_code() == 0
+            assert [line["bind"] for line in told("metrics.unserved")] == [bind]

@@ -16,7 +16,7 @@ import pytest
 
 from app.domain.history import GRAIN, Sample
 from app.domain.model import DEFAULT_POOL
-from app.domain.replicas import Replica
+from app.domain.replicas import SeenReplica
 from tests.e2e.aws import Aws
 from tests.e2e.memory import replicas, samples
 from tests.e2e.processes import DEADLINE, Service
@@ -40,7 +40,7 @@ class Story:
     """The replicas that claims were answered by before the kill."""
     meanwhile: int = 0
     """How many claims were answered from the kill until somebody led."""
-    there: list[Replica] = field(default_factory=list)
+    there: list[SeenReplica] = field(default_factory=list)
     """Who had said before the kill that it is there."""
     killed: str = ""
     took: float = 0.0
@@ -50,7 +50,7 @@ class Story:
     workers: set[str] = field(default_factory=set)
     """Who answered then."""
     exit_code: int = -1
-    left: list[Replica] = field(default_factory=list)
+    left: list[SeenReplica] = field(default_factory=list)
     """Who was still known after the end."""
     samples: list[Sample] = field(default_factory=list)
     """All that were taken."""

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,7 @@ from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
 from bench import load
-from bench.servers import fill
+from bench.servers import fill, services
 from tests.builders import NOW
 from tests.fakes import FakeClock, FakeMeter, FakeProber, FakeWaker, a_waiting_room
 
@@ -95,4 +96,14 @@ def test_processes_share_the_load_evenly(ask: Callable[[tuple[int, ...]], load.S
         sample = ask(tuple(server.server_port for server in servers))
 
     assert [server.connections for server in servers] == [2, 2, 2]
+    assert sample.latencies
+
+
+def test_the_service_itself_answers_the_load(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/registry.db"
+    fill(url, 1, datetime.now(UTC))  # noqa: TID251 - the service has no other clock
+
+    with services(1, url) as ports:
+        sample = closed(ports)
+
     assert sample.latencies

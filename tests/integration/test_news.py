@@ -90,10 +90,10 @@ def test_a_look_that_fails_forgets_nothing(world: Pools, engine: Engine) -> None
         away = False
 
         @contextmanager
-        def looking(self) -> Iterator[Connection]:
+        def looking(self, *, at_one_moment: bool = False) -> Iterator[Connection]:
             if self.away:
                 raise RegistryUnavailable("no answer")
-            with super().looking() as tx:
+            with super().looking(at_one_moment=at_one_moment) as tx:
                 yield tx
 
     transactions: Any = Failing(engine)

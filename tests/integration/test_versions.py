@@ -171,7 +171,7 @@ def test_status_tells_an_unknown_limit(written: SqlRegistry) -> None:
         config=a_pool(), controls=Controls(pool=DEFAULT_POOL), view=view, count=Count(), waiting=0
     )
     duty = Duty(replica="ours", leader=None, pass_age=None)
-    told = rendering.status(Status(default=pool, instances=[], pools=[pool], duty=duty))
+    told = rendering.status(Status(instances=[], pools=[pool], duty=duty))
 
     assert json.loads(told.model_dump_json(by_alias=True))["limitedBy"] == "moon-phase"
 

@@ -133,6 +133,16 @@ def test_auth_off_behind_a_proxy_is_warned_about_too(monkeypatch: pytest.MonkeyP
     assert "ORCHESTRATOR_AUTH=off" in load_settings().warnings[0]
 
 
+@pytest.mark.parametrize(("bind", "warned"), [("0.0.0.0:9100", 1), ("127.0.0.1:9100", 0), ("[::1]:9100", 0)])
+def test_metrics_that_others_can_read_are_warned_about(
+    monkeypatch: pytest.MonkeyPatch, bind: str, warned: int
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_METRICS_BIND", bind)
+
+    warnings = load_settings().warnings
+    assert [f"ORCHESTRATOR_METRICS_BIND={bind}" in one for one in warnings] == [True] * warned
+
+
 def test_a_misspelt_setting_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHESTRATOR_BUFER", "7")
 
@@ -196,7 +206,30 @@ def test_the_secrets_are_known_so_that_no_log_line_shows_them(monkeypatch: pytes
     }
 
 
-@pytest.mark.parametrize("url", ["sqlite:///var/orchestrator.db", "postgresql://[no url"])
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("postgresql+psycopg://app:Zm9v/YmFy@db.example/x", {"Zm9v/YmFy"}),
+        ("postgresql+psycopg://app:a?b#c[d]:e@db/x", {"a?b#c[d]:e"}),
+        ("postgresql+psycopg://app@server:one/two@db/x", {"one/two"}),
+        # SQLAlchemy ends a password at the first @: who wrote this one meant all of it.
+        ("postgresql+psycopg://app:p@ss@db/x?y=a@b", {"p", "p@ss"}),
+        ("postgresql+psycopg://app@db/x?password=a%2Fb&sslpassword=c", {"a%2Fb", "a/b", "c"}),
+        ("postgresql+psycopg://app:a b@db/x", {"a b"}),
+        ("postgresql+psycopg://:nobody@db/x", {"nobody"}),
+    ],
+)
+def test_a_password_is_known_whatever_signs_it_has(
+    monkeypatch: pytest.MonkeyPatch, url: str, secrets: set[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", url)
+
+    assert set(load_settings().secrets) == secrets
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///var/orchestrator.db", "postgresql://[no url", "postgresql://app@db:5432/x"]
+)
 def test_where_there_is_no_secret_none_is_known(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", url)
 

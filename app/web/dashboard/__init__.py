@@ -10,7 +10,7 @@ from app.web import auth, reading
 from app.web.dashboard import chart, flash, kept, words
 from app.web.dashboard.errors import as_page
 from app.web.dashboard.overview import Overviews
-from app.web.dashboard.queries import ChartQuery, OverviewQuery
+from app.web.dashboard.queries import OverviewQuery
 from app.web.pages import page
 
 __all__ = ["as_page", "blueprint"]
@@ -21,7 +21,9 @@ def blueprint(
 ) -> Blueprint:
     """Serve /dashboard, the parts that it asks for, and what it is made of."""
     pages = Blueprint("dashboard", __name__, template_folder="templates", url_prefix="/dashboard")
-    overviews = Overviews(status_reader=status_reader, catalogue=catalogue, presence=presence, clock=clock)
+    overviews = Overviews(
+        status_reader=status_reader, catalogue=catalogue, history=history, presence=presence, clock=clock
+    )
     words.teach(pages)
 
     @pages.get("")
@@ -36,6 +38,7 @@ def blueprint(
                     "overview.html",
                     view=shown,
                     chart=drawn,
+                    asked=asked,
                     identity=auth.known_identity(),
                     said=flash.read(),
                 )
@@ -51,9 +54,9 @@ def blueprint(
     @pages.get("/chart")
     @page(Role.VIEWER)
     def chart_alone() -> Response:
-        asked = reading.query(ChartQuery)
+        asked = reading.query(OverviewQuery)
         drawn = chart.draw(history, overviews.pool_of(asked.pool), asked.hours, clock.now())
-        return kept.fragment(render_template("chart.html", chart=drawn))
+        return kept.fragment(render_template("chart.html", chart=drawn, asked=asked))
 
     @pages.get("/assets/<name>")
     @page(None)

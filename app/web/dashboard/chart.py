@@ -112,8 +112,8 @@ def draw(history: History, pool: PoolName, hours: int, now: datetime) -> Chart:
             ),
         ],
         ticks=list(_times(start, end, _LABELLED[hours])),
-        unknown=_unknown(places, samples, width),
-        summary=_summary(samples, hours),
+        unknown=_unknown(places, width),
+        summary=_summary(samples, hours, young=_unknown(places, width) is not None),
         rows=_coarser(samples, _ROWS[hours]),
         data=_data(places, start, step),
     )
@@ -136,13 +136,19 @@ def _panel(name: str, title: str, runs: Runs, figures: Mapping[str, tuple[str, F
 
 def _series(name: str, label: str, value: Figure, runs: Runs, top: int) -> Series:
     lines, areas = [], []
-    for run in runs:
-        known = [(place, figure) for place, one in run if (figure := value(one)) is not None]
-        if known:
-            line = _stairs(known, top)
-            lines.append(line)
-            areas.append(f"{line}V{_HEIGHT}H{known[0][0]}Z")
+    for known in _known(runs, value):
+        line = _stairs(known, top)
+        lines.append(line)
+        areas.append(f"{line}V{_HEIGHT}H{known[0][0]}Z")
     return Series(name, label, "".join(lines), "".join(areas))
+
+
+def _known(runs: Runs, value: Figure) -> Iterator[Sequence[tuple[int, int]]]:
+    """Part the runs where there is no figure, too."""
+    for run in runs:
+        for missing, some in groupby(run, lambda point: value(point[1]) is None):
+            if not missing:
+                yield [(place, value(one) or 0) for place, one in some]
 
 
 def _stairs(known: Sequence[tuple[int, int]], top: int) -> str:
@@ -161,11 +167,11 @@ def _height(figure: int, top: int) -> str:
 
 
 def _scale(most: int) -> tuple[int, int]:
-    """Return the step between two lines of the scale, and where it ends: round numbers, few lines."""
+    """Return the step between two lines of the scale, and where it ends, above all: round, and few lines."""
     rough = max(1.0, most / _MOST_LINES)
     unit: int = 10 ** floor(log10(rough))
     step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
-    return step, step * max(1, ceil(most / step))
+    return step, step * (most // step + 1)
 
 
 def _runs(places: Mapping[int, Sample], reach: int) -> Iterator[Sequence[tuple[int, Sample]]]:
@@ -217,27 +223,28 @@ def _together(at: datetime, some: Sequence[Sample]) -> Sample:
     )
 
 
-def _unknown(places: Mapping[int, Sample], samples: Sequence[Sample], width: int) -> Tick | None:
-    if not samples:
+def _unknown(places: Mapping[int, Sample], width: int) -> Tick | None:
+    if not places:
         return Tick(50, "No samples yet")
-    before = 100 * min(places) / width
-    return Tick(round(before / 2, 2), f"No samples before {samples[0].at:%H:%M}") if before > _MUCH else None
+    first = min(places)
+    before = 100 * first / width
+    if before <= _MUCH:
+        return None
+    return Tick(round(before / 2, 2), f"No samples before {places[first].at:%H:%M}")
 
 
-def _summary(samples: Sequence[Sample], hours: int) -> str:
+def _summary(samples: Sequence[Sample], hours: int, *, young: bool) -> str:
     """Say in a sentence or two what the chart shows."""
     if not samples:
         return "There are no samples yet: the first comes within 15 seconds of a replica leading."
-    over = "the last hour" if hours == 1 else f"the last {hours} hours"
-    idle, used = [one.idle for one in samples], [one.allocated for one in samples]
+    over = "of the last hour" if hours == 1 else f"of the last {hours} hours"
+    if young:
+        over = f"since {samples[0].at:%H:%M}"
+    idle = min(one.idle for one in samples)
+    used = max(one.allocated for one in samples)
     waiting = max(one.waiting for one in samples)
-    waited = f"up to {waiting} waiting" if waiting else "nobody waiting"
-    return f"In the samples of {over}: {_between(idle)} idle, {_between(used)} in use, {waited}."
-
-
-def _between(figures: Sequence[int]) -> str:
-    low, high = min(figures), max(figures)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    waited = f"{waiting:,} waiting at the most" if waiting else "nobody waiting"
+    return f"In the samples {over}: {idle:,} idle at the least, {used:,} in use at the most, {waited}."
 
 
 def _data(places: Mapping[int, Sample], start: datetime, step: timedelta) -> str:

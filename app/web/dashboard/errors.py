@@ -15,10 +15,16 @@ def as_page(problem: Response) -> Response:
     if not _is_for_people(request.path):
         return problem
     body = problem.get_json(force=True)
-    template = "away.html" if body["code"] == RegistryUnavailable.code else "error.html"
-    problem.set_data(render_template(template, problem=body, identity=auth.known_identity()))
+    problem.set_data(render_template(_template(body["code"]), problem=body, identity=auth.known_identity()))
     problem.mimetype = "text/html"
     return kept.guarded(problem)
+
+
+def _template(code: str) -> str:
+    """Name the page. One that answers a form never asks again by itself: that would send the form again."""
+    if code != RegistryUnavailable.code:
+        return "error.html"
+    return "unknown.html" if request.method == "POST" else "away.html"
 
 
 def _is_for_people(path: str) -> bool:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from flask import Response, request
 
 COOKIE = "ec2-orchestrator-said"
+SHOWN = "X-Shown"
+"""The script of a page says so that what it fetches is to be shown `later`, as where its form has led to."""
 LASTS = 60
 """Seconds, for a page that is never asked for."""
 
@@ -60,7 +62,7 @@ def read() -> Said | None:
 
 
 def told(answer: Response) -> Response:
-    """Take the cookie back: it was told in this answer."""
-    if COOKIE in request.cookies:
+    """Take the cookie back: it was told in this answer, if that is shown now."""
+    if COOKIE in request.cookies and request.headers.get(SHOWN) != "later":
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
     return answer

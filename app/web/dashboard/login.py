@@ -1,6 +1,5 @@
 """Logging in with a token, and out."""
 
-from contextlib import suppress
 from math import ceil
 
 from flask import Blueprint, Response, render_template, request
@@ -55,11 +54,14 @@ def blueprint(gate: Gate, sessions: Sessions) -> Blueprint:
     @pages.post("/dashboard/logout")
     @page(None)
     def log_out() -> Response:
-        with suppress(RegistryUnavailable):  # the browser forgets it all the same
+        try:
             sessions.log_out(session_cookie.read())
-        answer = visitors.seen_other(visitors.LOGIN)
-        session_cookie.drop(answer)
-        flash.put(answer, flash.Said("logged-out"))
+        except RegistryUnavailable as error:
+            answer = _half_out(error)
+        else:
+            answer = visitors.seen_other(visitors.LOGIN)
+            flash.put(answer, flash.Said("logged-out"))
+        session_cookie.drop(answer)  # in any case: whoever sits here next must not go on with it
         return answer
 
     return pages
@@ -72,6 +74,12 @@ def _next() -> str:
 def _asked(status: int = 200, *, refusal: str = "", ended: bool = False) -> Response:
     html = render_template("login.html", next=_next(), refusal=refusal, ended=ended, said=flash.read())
     return kept.page(html, status)
+
+
+def _half_out(error: RegistryUnavailable) -> Response:
+    """Say that only the browser has forgotten the session."""
+    facts.answered_with(error.code)
+    return kept.page(render_template("logout.html", code=error.code), problems.status_of(type(error)) or 503)
 
 
 def _refused(refused: Unauthenticated) -> Response:

@@ -9,12 +9,13 @@ from typing import Generic, TypeVar
 
 from app.domain.events import Event
 from app.domain.model import DEFAULT_POOL, Allocation, Instance, PoolName
-from app.domain.replicas import GONE, Replica
-from app.domain.verdict import Tone, Verdict, judge
-from app.ports import Catalogue, Clock, Lease, Matches, Presence
+from app.domain.replicas import GONE, SeenReplica
+from app.domain.verdict import Tone, Verdict
+from app.ports import ENDED, Catalogue, Clock, History, Lease, Matches, Presence
 from app.service.status import PoolStatus, StatusReader
 from app.web.dashboard import warnings
-from app.web.dashboard.queries import OverviewQuery
+from app.web.dashboard.judged import Judged, Judgement
+from app.web.dashboard.queries import Choice, OverviewQuery
 from app.web.dashboard.warnings import Told
 
 Item = TypeVar("Item")
@@ -50,14 +51,6 @@ class Part(Generic[Item]):
         return self.first_item + len(self.items) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A pool, and what is to be thought of it."""
-
-    status: PoolStatus
-    verdict: Verdict
-
-
 @dataclass(frozen=True, kw_only=True)
 class Overview:
     """All that is shown."""
@@ -68,7 +61,7 @@ class Overview:
     instances: Part[Instance]
     allocations: Part[Allocation]
     events: Sequence[Event]
-    replicas: Sequence[Replica]
+    replicas: Sequence[SeenReplica]
     leader: Lease | None
     replica: str
     """The process that answers."""
@@ -85,6 +78,11 @@ class Overview:
         return self.chosen.verdict
 
     @property
+    def looked_through(self) -> int | None:
+        """How many instances of a pool were looked through, the newest; None: all."""
+        return ENDED if self.asked.state is Choice.TERMINATED else None
+
+    @property
     def several(self) -> bool:
         """Whether there is more than one pool."""
         return len(self.pools) > 1
@@ -94,22 +92,45 @@ class Overview:
         """What is wrong with the pool that is shown, and how to mend it."""
         return [warnings.told(notice) for notice in self.pool.view.notices]
 
-    @property
+    @cached_property
     def elsewhere(self) -> Sequence[Judged]:
-        """The other pools that somebody should look at."""
-        return [
+        """The other pools that somebody should look at, the worst first."""
+        found = [
             one for one in self.pools if one is not self.chosen and one.verdict.tone in {Tone.WARN, Tone.BAD}
         ]
+        return sorted(found, key=_gravity, reverse=True)
+
+    @property
+    def worst(self) -> Tone:
+        """The tone of the pool that is shown, or of another that is worse."""
+        return max([self.chosen, *self.elsewhere], key=_gravity).verdict.tone
+
+    @property
+    def title(self) -> str:
+        """What the window is called: another pool that is worse than the one that is shown comes first."""
+        if not self.elsewhere:
+            return self.verdict.headline
+        others = ", ".join(f"{one.status.config.name} is {one.verdict.condition}" for one in self.elsewhere)
+        if self.worst is self.verdict.tone:
+            return f"{self.verdict.headline}; {others}"
+        return f"{others}; {self.verdict.headline}"
 
 
 class Overviews:
     """Reads what is shown."""
 
     def __init__(
-        self, *, status_reader: StatusReader, catalogue: Catalogue, presence: Presence, clock: Clock
+        self,
+        *,
+        status_reader: StatusReader,
+        catalogue: Catalogue,
+        history: History,
+        presence: Presence,
+        clock: Clock,
     ) -> None:
         self._status_reader = status_reader
         self._catalogue = catalogue
+        self._judgement = Judgement(history=history, catalogue=catalogue)
         self._presence = presence
         self._clock = clock
 
@@ -120,10 +141,9 @@ class Overviews:
     def read(self, asked: OverviewQuery) -> Overview:
         """Read what was asked for. Raises PoolNotFound, and RegistryUnavailable."""
         name, now = self.pool_of(asked.pool), self._clock.now()
-        duty = self._status_reader.duty()
-        pools = [
-            Judged(one, _verdict(one, led=duty.leader is not None)) for one in self._status_reader.pools()
-        ]
+        summary = self._status_reader.summary()
+        duty = summary.duty
+        pools = self._judgement.of(summary, now)
         (chosen,) = (one for one in pools if one.status.config.name == name)
         among = None if asked.everywhere else name
         choice = asked.state
@@ -151,23 +171,15 @@ class Overviews:
                 ALLOCATIONS,
             ),
             events=self._catalogue.events(limit=EVENTS).items,
-            replicas=self._presence.since(now - GONE),
+            replicas=self._presence.lately(GONE),
             leader=duty.leader,
             replica=duty.replica,
             now=now,
         )
 
 
-def _verdict(one: PoolStatus, *, led: bool) -> Verdict:
-    return judge(
-        count=one.count,
-        buffer=one.buffer,
-        waiting=one.waiting,
-        view=one.view,
-        controls=one.controls,
-        stale=one.stale,
-        led=led,
-    )
+def _gravity(one: Judged) -> int:
+    return list(Tone).index(one.verdict.tone)  # declared from the best to the worst
 
 
 def _part(find: Callable[[int], Matches[Item]], number: int, size: int) -> Part[Item]:

@@ -54,18 +54,13 @@ Hours = Literal[1, 6, 24]
 PageNumber = Annotated[int, Field(ge=1, le=LAST_PAGE), _WHOLE]
 
 
-class ChartQuery(SeedQuery):
-    """Of GET /dashboard/chart."""
+class OverviewQuery(SeedQuery):
+    """Of GET /dashboard, and of the parts that it asks for: they have links that keep all of it."""
 
     pool: Annotated[Annotated[PoolName, Field(pattern=POOL)] | None, _EMPTY] = None
     """The pool that is shown; without it `default`"""
     hours: Annotated[Hours, _WHOLE] = 1
     """How far back the chart goes"""
-
-
-class OverviewQuery(ChartQuery):
-    """Of GET /dashboard and GET /dashboard/live."""
-
     state: Annotated[Choice | None, _EMPTY] = None
     """Only these instances"""
     q: Annotated[str, Field(max_length=LONGEST_TEXT), BeforeValidator(_stripped)] = ""

@@ -6,12 +6,13 @@ from app.domain.controls import Change
 from app.domain.model import DEFAULT_POOL, InstanceId, PoolName, PoolView, ProjectId
 from app.registry.census import SqlCensus
 from app.registry.controls import SqlControls
+from app.registry.leases import SqlLeases
 from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.service.status import Check, StatusReader
 from app.settings import PoolSettings
 from tests.builders import a_look, a_pool
-from tests.fakes import FakeClock, FakeLeases
+from tests.fakes import FakeClock
 
 INTERVAL = timedelta(seconds=10)
 
@@ -27,7 +28,7 @@ class World:
         belong_to(self.transactions, owners)
         self.controls = SqlControls(self.transactions)
         self.clock = FakeClock()
-        self.leases = FakeLeases()
+        self.leases = SqlLeases(self.transactions)
         self.reader = self.reading(registry)
 
     def reading(self, registry: SqlRegistry) -> StatusReader:
@@ -36,8 +37,6 @@ class World:
             poll_interval=INTERVAL,
             registry=registry,
             census=SqlCensus(self.transactions),
-            controls=self.controls,
-            leases=self.leases,
             replica="ours",
             clock=self.clock,
         )

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.domain.errors import RegistryUnavailable
-from app.domain.replicas import Replica
+from app.domain.replicas import Replica, SeenReplica
 from app.ports import Presence
 from app.service.roll_call import GRACE, RollCall
 from tests.builders import NOW
@@ -26,7 +26,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.presence = FakePresence()
+        self.presence = FakePresence(self.clock.now)
         self._begun: list[RollCall] = []
 
     def call(self, beat: float = NEVER, presence: Presence | None = None) -> RollCall:
@@ -37,8 +37,8 @@ class Calls:
         return made
 
     @property
-    def known(self) -> list[Replica]:
-        return list(self.presence.since(NOW - timedelta(days=1)))
+    def known(self) -> list[SeenReplica]:
+        return list(self.presence.lately(timedelta(days=1)))
 
     def close(self) -> None:
         for call in self._begun:
@@ -80,7 +80,7 @@ def test_a_replica_is_known_soon_after_it_began(calls: Calls) -> None:
 
     until(lambda: calls.known)
     assert calls.known == [
-        Replica(name="host:1:abc", version="1.2.3", started_at=NOW, seen_at=NOW, serves=True, polls=False)
+        SeenReplica(name="host:1:abc", version="1.2.3", started_at=NOW, seen_at=NOW, serves=True, polls=False)
     ]
 
 
@@ -198,7 +198,7 @@ def test_what_is_said_late_is_taken_back(calls: Calls) -> None:
 
     call.end()  # waits for it once more
     assert presence.words == 1
-    assert list(presence.since(NOW)) == []
+    assert list(presence.lately(timedelta(hours=1))) == []
 
 
 def test_a_bug_is_told_once_and_tried_again(calls: Calls) -> None:

@@ -1,13 +1,14 @@
 """Status and readiness: what is counted, and what is said when something is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, text
 
 from app.domain.controls import Change
-from app.domain.errors import PoolNotFound, RegistryUnavailable
+from app.domain.errors import PoolNotFound
 from app.domain.model import (
     DEFAULT_POOL,
     Group,
@@ -20,18 +21,11 @@ from app.domain.model import (
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
-from app.service.status import Check, Duty
+from app.service.status import Check, Duty, StatusReader
 from tests.builders import NOW, a_pool
 from tests.unit.service.reading import INTERVAL, World
 
 GPU = PoolName("gpu")
-
-
-class Unreachable(SqlRegistry):
-    """A registry whose database is away."""
-
-    def view(self, _pool: PoolName) -> PoolView:
-        raise RegistryUnavailable("The database did not answer as it should. Try again.")
 
 
 @pytest.fixture
@@ -137,12 +131,11 @@ def test_a_registry_that_answers_is_told(world: World) -> None:
     assert world.check("registry") == Check("registry", passed=True, detail="answers")
 
 
-def test_a_registry_that_does_not_answer_is_all_that_is_told(tmp_path: Path) -> None:
-    registry = Unreachable(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
-    checks = World(registry).reader.health().checks
-    registry.close()
+def test_a_registry_that_does_not_answer_is_all_that_is_told(world: World) -> None:
+    with world.transactions.exclusively() as tx:
+        tx.execute(text("DROP TABLE waiting"))
 
-    assert checks == (
+    assert world.reader.health().checks == (
         Check("registry", passed=False, detail="The database did not answer as it should. Try again."),
     )
 
@@ -179,6 +172,30 @@ def test_default_comes_first_and_the_others_by_name(registry: SqlRegistry) -> No
     world = World(registry, a_pool("b"), a_pool("a"), a_pool())
 
     assert [pool.config.name for pool in world.reader.status().pools] == [DEFAULT_POOL, "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("read", "transactions"),
+    [
+        (StatusReader.pools, 1),
+        (StatusReader.summary, 1),
+        (StatusReader.health, 1),
+        (lambda reader: reader.pool(DEFAULT_POOL), 1),
+        (lambda reader: reader.beneath(DEFAULT_POOL), 1),
+        (StatusReader.status, 2),  # the instances, too
+    ],
+    ids=["pools", "summary", "health", "pool", "beneath", "status"],
+)
+def test_many_pools_are_read_at_once(
+    registry: SqlRegistry, read: Callable[[StatusReader], object], transactions: int
+) -> None:
+    world = World(registry, a_pool(), *(a_pool(PoolName(f"p{number}")) for number in range(20)))
+    begun: list[object] = []
+    event.listen(world.transactions.engine, "begin", begun.append)
+
+    read(world.reader)
+
+    assert len(begun) == transactions
 
 
 def test_the_instances_told_are_those_of_the_default_pool(two: World) -> None:

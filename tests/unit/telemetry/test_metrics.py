@@ -84,10 +84,10 @@ def test_a_time_is_counted_in_its_bucket_and_all_above(metrics: Metrics) -> None
     metrics.allocated(DEFAULT_POOL, AllocationOutcome.WARM, 0.004)
 
     buckets = samples(page(metrics))[f"{P}allocation_seconds_bucket"]
-    assert {dict(labels)["le"]: count for labels, count in buckets.items() if count == 0} == {
-        "0.001": 0,
-        "0.0025": 0,
+    warm = {
+        dict(labels)["le"]: count for labels, count in buckets.items() if dict(labels)["outcome"] == "warm"
     }
+    assert [end for end, count in warm.items() if count == 0] == ["0.001", "0.0025"]
 
 
 def test_counters_of_every_pool_stand_at_zero_before_anything_happens() -> None:
@@ -98,6 +98,14 @@ def test_counters_of_every_pool_stand_at_zero_before_anything_happens() -> None:
         counts = samples(text)[f"{P}{name}_total"]
         assert len(counts) == 2 * outcomes
         assert set(counts.values()) == {0}
+
+
+def test_times_of_every_pool_stand_at_zero_before_anything_happens() -> None:
+    found = samples(page(Metrics([DEFAULT_POOL, GPU])))
+
+    for name, outcomes in (("allocation_seconds", 4), ("launch_to_ready_seconds", 1), ("pass_seconds", 1)):
+        assert len(found[f"{P}{name}_count"]) == 2 * outcomes
+        assert {*found[f"{P}{name}_count"].values(), *found[f"{P}{name}_bucket"].values()} == {0}
 
 
 @pytest.mark.parametrize("leads", [True, False])

@@ -1,7 +1,10 @@
 """Where workers count together: who makes the folder, who empties it, and what becomes of who ends."""
 
 import fcntl
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,6 +184,91 @@ def test_a_folder_that_is_gone_is_no_reason_for_the_master_to_end() -> None:
     made.path.rmdir()
 
     made.ended(1)
+
+
+def test_whether_our_counts_are_found_is_known_by_our_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Folder({})
+    monkeypatch.setenv(VARIABLE, str(made.path))
+    count(made.path, "1")
+    assert not folder.ours_are_there()
+
+    count(made.path, str(os.getpid()))
+
+    assert folder.ours_are_there()
+
+
+def test_a_folder_that_is_gone_is_made_anew_for_those_that_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Folder({})
+    monkeypatch.setenv(VARIABLE, str(made.path))
+    made.path.rmdir()
+
+    assert not folder.ours_are_there()
+    assert made.path.is_dir()
+
+
+@pytest.mark.parametrize("variable", [VARIABLE, VARIABLE.lower()])
+def test_who_counts_alone_leaves_the_folder_of_others_before_the_library_looks(
+    tmp_path: Path, variable: str
+) -> None:
+    counting = (
+        "from app.telemetry import folder; folder.leave()\n"
+        "from app.telemetry.metrics import Metrics; Metrics(['default']).leads(True)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", counting],
+        env={variable: str(tmp_path), "PYTHONPATH": str(Path(folder.__file__).parents[2])},
+        check=True,
+    )
+
+    assert list(tmp_path.iterdir()) == []
+
+
+REMOVED = """
+import shutil, sys
+from app.domain.model import DEFAULT_POOL
+from app.telemetry import logs
+from app.telemetry.exposition import Figures, written
+from app.telemetry.metrics import Metrics
+
+logs.configure("json")
+metrics = Metrics([DEFAULT_POOL])
+metrics.passed(DEFAULT_POOL, succeeded=True, took=1)
+shutil.rmtree(sys.argv[1])
+metrics.passed(DEFAULT_POOL, succeeded=True, took=1)
+for _ in range(2):
+    text = written(metrics, Figures(pools=(), term=7)).body.decode()
+for line in text.splitlines():
+    if line.endswith((" 2.0", " 7.0")) and "_bucket" not in line:
+        print(line)
+"""
+
+
+def test_a_folder_that_is_removed_leaves_what_this_process_counted_and_is_told_once(tmp_path: Path) -> None:
+    where = tmp_path / "metrics"
+    where.mkdir()
+
+    done = subprocess.run(
+        [sys.executable, "-c", REMOVED, str(where)],
+        env={VARIABLE: str(where), "PYTHONPATH": str(Path(folder.__file__).parents[2])},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    told, *lines = done.stdout.splitlines()
+    assert json.loads(told) | {"timestamp": ""} == {
+        "event": "metrics.scattered",
+        "level": "error",
+        "folder": str(where),
+        "timestamp": "",
+    }
+    assert lines == [
+        'ec2_orchestrator_passes_total{outcome="finished",pool="default"} 2.0',
+        'ec2_orchestrator_pass_seconds_count{pool="default"} 2.0',
+        'ec2_orchestrator_pass_seconds_sum{pool="default"} 2.0',
+        "ec2_orchestrator_leadership_term 7.0",
+    ]
+    assert where.is_dir()
 
 
 def test_only_what_was_made_is_removed_and_only_by_the_master(tmp_path: Path) -> None:

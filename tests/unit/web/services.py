@@ -12,6 +12,7 @@ from app.ports import Tokens
 from app.registry.catalogue import SqlCatalogue
 from app.registry.census import SqlCensus
 from app.registry.controls import SqlControls
+from app.registry.leases import SqlLeases
 from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -31,7 +32,6 @@ from tests.fake_clock import Stopwatch
 from tests.fakes import (
     FakeClock,
     FakeHistory,
-    FakeLeases,
     FakePresence,
     FakeProber,
     FakeSessions,
@@ -79,11 +79,12 @@ class Service:
         self.registry = SqlRegistry(transactions)
         self.clock = FakeClock()
         self.waker = FakeWaker()
-        self.leases = FakeLeases()
+        self.leases = SqlLeases(transactions)
+        self.census = SqlCensus(transactions)
         self.watch = Stopwatch()
         self.metrics = Metrics(POOLS, version="1.2.3")
-        self.history = FakeHistory()
-        self.presence = FakePresence()
+        self.history = FakeHistory(self.clock.now)
+        self.presence = FakePresence(self.clock.now)
         self.tokens = tokens or FakeTokens()
         self.controls = SqlControls(transactions)
         belong_to(transactions, {name: Owner(pool.group, pool.region) for name, pool in POOLS.items()})
@@ -122,9 +123,7 @@ class Service:
                 pools=POOLS,
                 poll_interval=timedelta(seconds=10),
                 registry=self.registry,
-                census=SqlCensus(transactions),
-                controls=self.controls,
-                leases=self.leases,
+                census=self.census,
                 replica="this one",
                 clock=self.clock,
             ),

@@ -25,8 +25,7 @@ def a_sample(at: datetime, **figures: Any) -> Sample:
 
 def drawn(*samples: Sample, hours: int = 1, now: datetime = NOW) -> Chart:
     history = FakeHistory()
-    for sample in samples:  # each for itself: what is old is forgotten by the youngest
-        history.note([sample])
+    history.note(samples)
     return chart.draw(history, DEFAULT_POOL, hours, now)
 
 
@@ -89,6 +88,13 @@ def test_nobody_waiting_is_no_line() -> None:
     assert line(drawn(a_sample(minutes(1), waiting=2)), "stock", "waiting") != ""
 
 
+def test_who_waited_now_and_then_was_not_waiting_in_between() -> None:
+    start = minutes(60)
+    found = drawn(*(a_sample(start + number * GRAIN, waiting=number % 2) for number in range(4)))
+
+    assert line(found, "stock", "waiting") == "M1 83.33H2M3 83.33H4"
+
+
 def test_each_panel_has_a_scale_of_its_own() -> None:
     found = drawn(a_sample(minutes(1), allocated=1900, desired=1905))
 
@@ -101,7 +107,7 @@ def test_a_scale_has_few_round_lines_and_room_for_the_most(most: int) -> None:
     found = panel(drawn(a_sample(minutes(1), allocated=most, desired=0)), "use").ticks
     numbers = [int(tick.label.replace(",", "")) for tick in found]
 
-    assert numbers[-1] >= most
+    assert numbers[-1] > most
     assert 2 <= len(numbers) <= 6
     assert {number - before for before, number in pairwise(numbers)} == {numbers[1]}
     assert str(numbers[1]).rstrip("0") in {"1", "2", "5"}
@@ -114,10 +120,11 @@ def test_round_times_are_labelled() -> None:
 
 
 def test_the_same_stands_there_in_words() -> None:
-    found = drawn(a_sample(minutes(2), idle=0, waiting=3), a_sample(minutes(1), allocated=1200))
+    found = drawn(a_sample(minutes(59), idle=0, waiting=3), a_sample(minutes(1), allocated=1200))
 
     assert found.summary == (
-        "In the samples of the last hour: 0 to 5 idle, 3 to 1,200 in use, up to 3 waiting."
+        "In the samples of the last hour: 0 idle at the least, 1,200 in use at the most, "
+        "3 waiting at the most."
     )
 
 
@@ -132,6 +139,7 @@ def test_without_samples_that_is_said() -> None:
 def test_the_time_before_the_first_sample_is_called_unknown_where_it_is_long() -> None:
     young, old = drawn(a_sample(minutes(6))), drawn(a_sample(minutes(55)))
 
+    assert young.summary.startswith("In the samples since 11:54: ")
     assert young.unknown is not None
     assert (young.unknown.at, young.unknown.label) == (45, "No samples before 11:54")
     assert old.unknown is None
@@ -165,7 +173,7 @@ def test_the_chart_is_served_alone(service: Service) -> None:
     figure = tree(service.http.get("/dashboard/chart?pool=gpu&hours=6").text).one("section", id="chart")
 
     assert (figure.attributes["data-pool"], figure.attributes["data-hours"]) == ("gpu", "6")
-    assert "1 idle, 3 in use" in figure.one("figcaption").text
+    assert "1 idle at the least, 3 in use at the most, nobody waiting" in figure.one("figcaption").text
     assert figure.one("nav").one("a", aria_current="true").text == "6 hours"
     assert figure.one("table").rows()[0][1] == "1"
 

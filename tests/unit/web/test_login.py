@@ -268,14 +268,38 @@ def test_logging_out_by_a_link_is_not_possible(closed: Service) -> None:
     assert browser.get("/dashboard").status_code == 200
 
 
-def test_without_the_database_the_browser_at_least_forgets(closed: Service) -> None:
+def test_without_the_database_the_browser_at_least_forgets_and_is_told_that_it_is_no_more(
+    closed: Service,
+) -> None:
     browser = logged_in(closed)
     closed.session_store.away = True
 
     answer = browser.post("/dashboard/logout")
 
-    assert leads_to(answer) == "/login"
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "Logged out in this browser alone" in text_of(answer)
+    assert "You are logged out" not in text_of(answer)
     assert not any("session" in name for name in browser.cookies)
+
+
+def test_what_such_a_logout_left_behind_is_as_the_page_says(closed: Service) -> None:
+    browser = logged_in(closed)
+    cookie = browser.session
+    closed.session_store.away = True
+    browser.post("/dashboard/logout")
+    closed.session_store.away = False
+
+    assert leads_to(browser.get("/dashboard")) == "/login"
+    assert "You are logged out" not in text_of(browser.get("/login"))
+    assert closed.sessions.identity(cookie) is not None
+
+
+def test_without_the_database_and_without_a_session_nothing_is_left_to_end(
+    closed: Service, browser: Browser
+) -> None:
+    closed.session_store.away = True
+
+    assert leads_to(browser.post("/dashboard/logout")) == "/login"
 
 
 def test_without_a_session_logging_out_is_harmless(browser: Browser) -> None:

@@ -38,7 +38,7 @@ def away(service: Service) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise RegistryUnavailable
 
-    service.registry.view = fail  # type: ignore[method-assign]
+    service.census.survey = fail  # type: ignore[method-assign]
 
 
 def test_it_is_text_for_prometheus(service: Service) -> None:

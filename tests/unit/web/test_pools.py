@@ -187,7 +187,7 @@ def test_a_database_that_goes_away_behind_a_change_does_not_hide_it(service: Ser
 
     def and_go_away(pool: PoolName, change: Change, **how: Any) -> Controls:
         after = mine(pool, change, **how)
-        service.registry.view = service.controls.controls = fail  # type: ignore[method-assign]
+        service.census.survey = service.controls.controls = fail  # type: ignore[method-assign]
         return after
 
     service.controls.change = and_go_away  # type: ignore[method-assign]
@@ -201,10 +201,10 @@ def test_a_database_that_is_away_changes_nothing(service: Service) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise RegistryUnavailable
 
-    readable, service.registry.view = service.registry.view, fail  # type: ignore[method-assign]
+    readable, service.census.survey = service.census.survey, fail  # type: ignore[method-assign]
 
     answer = service.http.patch(URL, json={"paused": True})
-    service.registry.view = readable  # type: ignore[method-assign]
+    service.census.survey = readable  # type: ignore[method-assign]
 
     assert (answer.status_code, problem_of(answer)) == (503, "registry-unavailable")
     assert service.http.get(URL).get_json()["paused"] is False

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("buffer", sa.Integer, nullable=False),
         sa.Column("desired", sa.Integer),
     )
+    op.create_index("samples_by_age", "samples", ["grain"])
     op.create_table(
         "replicas",
         sa.Column("name", sa.String, primary_key=True),
