@@ -79,11 +79,13 @@ def test_a_command_of_ours_is_understood(line: str) -> None:
     if words == ["--version"]:
         assert CliRunner().invoke(made, words).exit_code == 0
         return
-    command = made.get_command(click.Context(made), words[0])
+    # With the program's own settings: a command keeps the options for help of the first context it meets.
+    own = click.Context(made, **made.context_settings)
+    command = made.get_command(own, words[0])
 
     assert command is not None
     if words[1:]:  # else it is but named
-        command.make_context(words[0], words[1:], parent=click.Context(made)).close()
+        command.make_context(words[0], words[1:], parent=own).close()
 
 
 @pytest.mark.parametrize("line", AWS)

@@ -218,13 +218,18 @@ class PoolMachine(Life, Others):
 
     # Users
 
+    def _is_over(self, one: Instance) -> bool:
+        return one.expires_at is not None and one.expires_at <= self.clock.now()
+
     @rule(projects=st.lists(PROJECTS, min_size=1, max_size=3), ttl=TTLS)
     def claim_several(self, projects: list[ProjectId], ttl: timedelta | None) -> None:
         for project in projects:
             self.claim(project, ttl)
 
     def claim(self, project: ProjectId, ttl: timedelta | None = None) -> None:
-        held = [one.id for one in self._in(InstanceState.ALLOCATED) if one.project == project]
+        mine = [one for one in self._in(InstanceState.ALLOCATED) if one.project == project]
+        # One whose time is over ends before anybody starts on it anew, though no pass has found it yet.
+        held = [one.id for one in mine if one.held or not self._is_over(one)]
         idle = [one.id for one in self._in(InstanceState.IDLE) if not one.held]
         try:
             claimed = self.allocator.allocate(project, actor="tester", ttl=ttl)
