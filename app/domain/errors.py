@@ -6,6 +6,7 @@
     │   ├── InvalidInstanceId
     │   ├── InvalidPoolName
     │   ├── InvalidTokenName
+    │   ├── TtlTooLong
     │   ├── InvalidQuery
     │   └── InvalidBody
     ├── Unauthenticated
@@ -116,6 +117,12 @@ class InvalidTokenName(InvalidInput):
     code = "invalid-token-name"
 
 
+class TtlTooLong(InvalidInput):
+    """The pool does not allow so long a time limit."""
+
+    code = "ttl-too-long"
+
+
 class InvalidQuery(InvalidInput):
     """The query is not valid."""
 
@@ -164,9 +171,13 @@ class PoolExhausted(OrchestratorError):
 
     code = "pool-exhausted"
 
-    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+    def __init__(
+        self, message: str, *, retry_after: timedelta, estimated_wait: timedelta | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.estimated_wait = estimated_wait
+        """How long it will take until there is one, by how long the last launches took; None: not known."""
 
 
 class NotFound(OrchestratorError):

@@ -36,6 +36,10 @@ class EventKind(StrEnum):
     """Somebody else wrote desired capacity; the reason says from what to what."""
     ALLOCATION_RENEWED = "allocation.renewed"
     """An allocation's time limit was moved; the reason says to when."""
+    ALLOCATION_CONFIRMED = "allocation.confirmed"
+    """Who got the instance has said so: the allocation does not end for want of that any more."""
+    ALLOCATION_EXPIRING = "allocation.expiring"
+    """An allocation ends soon unless it is renewed, or used again; the reason says when and why."""
     INSTANCE_HELD = "instance.held"
     """Somebody holds the instance for inspection: it is neither handed out nor ended by us."""
     INSTANCE_UNHELD = "instance.unheld"
@@ -46,6 +50,10 @@ class EventKind(StrEnum):
     """The pool is looked after again."""
     BUFFER_CHANGED = "buffer.changed"
     """An operator set the buffer; the reason says from what to what."""
+    POOL_LIMITED = "pool.limited"
+    """Something has kept the buffer from being met for half a minute; the reason says what."""
+    POOL_RECOVERED = "pool.recovered"
+    """Nothing keeps the buffer from being met any more; the reason says what did."""
     TOKEN_CREATED = "token.created"  # noqa: S105 - a name
     """A token was made, for all pools; the reason names it and its role."""
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a name

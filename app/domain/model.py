@@ -114,6 +114,12 @@ class EndReason(StrEnum):
     """Its project was released."""
     EXPIRED = "expired"
     """Its allocation's time was over."""
+    UNUSED = "unused"
+    """Nobody had used it for the pool's idle timeout."""
+    UNCONFIRMED = "unconfirmed"
+    """Its allocation was neither confirmed, nor renewed, nor used in the time set for that."""
+    ABANDONED = "abandoned"
+    """Whoever waited in line for it hung up before the answer: nobody was ever told of it."""
     BOOT_TIMEOUT = "boot-timeout"
     """It did not become ready in time, so we replace it."""
     UNHEALTHY = "unhealthy"
@@ -178,6 +184,10 @@ class Instance:
     allocated_at: datetime | None = None
     expires_at: datetime | None = None
     """When the allocation ends unless it is renewed; None: when somebody ends it."""
+    confirm_by: datetime | None = None
+    """When the allocation ends unless it is confirmed, renewed or used first; None: it need not be."""
+    last_activity_at: datetime | None = None
+    """When the project was last seen to use it; None: not yet, or that cannot be seen."""
     tagged: bool = False
     """Whether the allocation is written on the instance in AWS."""
     hold: Hold | None = None
@@ -204,6 +214,10 @@ class Allocation:
     allocated_at: datetime
     expires_at: datetime | None = None
     """When it ends unless it is renewed; None: when somebody ends it."""
+    confirm_by: datetime | None = None
+    """When it ends unless it is confirmed, renewed or used first; None: it need not be, any more."""
+    last_activity_at: datetime | None = None
+    """When the instance was last seen in use; None: not yet, or that cannot be seen."""
     state: InstanceState = InstanceState.ALLOCATED
     """Its instance's: terminating once it is released."""
 

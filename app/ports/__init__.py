@@ -10,7 +10,10 @@ from app.ports.cloud import Cloud, Preflight, TerminateOutcome
 from app.ports.controls import ControlPanel
 from app.ports.history import History
 from app.ports.leading import Bell, Lease, Leases, Mandate, Waker
+from app.ports.lifetimes import Due, Heartbeat, Lifetimes
+from app.ports.line import Line, RequestId, Standing
 from app.ports.meter import AllocationOutcome, Meter
+from app.ports.outbox import Delivery, Message, Outbox
 from app.ports.presence import Presence
 from app.ports.prober import Prober
 from app.ports.registry import Claimed, Registry, Unproved
@@ -27,18 +30,27 @@ __all__ = [
     "Clock",
     "Cloud",
     "ControlPanel",
+    "Delivery",
+    "Due",
+    "Heartbeat",
     "History",
     "Lease",
     "Leases",
+    "Lifetimes",
+    "Line",
     "Mandate",
     "Matches",
+    "Message",
     "Meter",
+    "Outbox",
     "Page",
     "Preflight",
     "Presence",
     "Prober",
     "Registry",
+    "RequestId",
     "SessionStore",
+    "Standing",
     "Survey",
     "TerminateOutcome",
     "Tokens",

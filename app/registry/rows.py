@@ -47,6 +47,8 @@ def allocation(row: Row[*tuple[Any, ...]]) -> Allocation:
         port=row.port,
         allocated_at=row.allocated_at,
         expires_at=row.expires_at,
+        confirm_by=row.confirm_by,
+        last_activity_at=row.last_activity_at,
     )
 
 
@@ -70,6 +72,8 @@ def instance(row: Row[*tuple[Any, ...]]) -> Instance:
         project=row.project,
         allocated_at=row.allocated_at,
         expires_at=row.expires_at,
+        confirm_by=row.confirm_by,
+        last_activity_at=row.last_activity_at,
         tagged=bool(row.tagged),
         hold=_hold(row),
     )

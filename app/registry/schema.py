@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -70,6 +71,10 @@ pools = Table(
     Column("paused_at", Utc),
     Column("paused_by", String),
     Column("controls_version", Integer, nullable=False, server_default="0"),
+    # Since when something else than before, or nothing, keeps the buffer from being met; and what of it was
+    # told to the webhook last (null: that nothing does).
+    Column("limited_since", Utc),
+    Column("limited_told", String),
 )
 
 instances = Table(
@@ -114,7 +119,13 @@ allocations = Table(
     Column("ended_at", Utc),
     Column("end_reason", String),
     Column("tagged", Boolean, nullable=False),
+    # All these by the database's clock: see clock.py.
     Column("expires_at", Utc),
+    Column("warn_at", Utc),  # when its end is to be announced; null once it is, or where it has none
+    Column("confirm_by", Utc),  # null once it is confirmed, or where it need not be
+    Column("last_activity_at", Utc),
+    Column("idle_warned_at", Utc),  # when its end for lack of use was announced; null once it is used again
+    Column("heartbeat", BigInteger),  # as the instance told it last: milliseconds of its own clock
     # An instance is handed out once in its life; a project holds at most one.
     Index("one_allocation_per_instance", "instance_id", unique=True),
     Index(
@@ -142,6 +153,46 @@ waiting = Table(
     Column("project", String, primary_key=True),
     Column("pool", String, nullable=False),
     Column("until", Utc, nullable=False),
+)
+
+line = Table(
+    "line",
+    metadata,
+    # Who came first has the lowest number, whichever replica it came to.
+    Column("id", Serial, primary_key=True),
+    Column("project", String, nullable=False, unique=True),
+    Column("pool", String, nullable=False),
+    Column("request", String, nullable=False),  # the newest of the project's: no other may take its place
+    Column("until", Utc, nullable=False),  # unless its replica says before that it still waits
+    Index("line_of_pool", "pool", "id"),
+    sqlite_autoincrement=True,  # a number is never used twice, or who comes now could stand before others
+)
+
+launch_times = Table(
+    "launch_times",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("pool", String, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("launch_times_of_pool", "pool", "id"),
+)
+"""How long the last instances of each pool took from their launch until they could be handed out."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("message", String, nullable=False, unique=True),  # its id for those who get it
+    Column("kind", String, nullable=False),
+    Column("pool", String, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("body", String, nullable=False),  # as it is sent, each time the same
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Utc),  # when it is to be sent; null once it was delivered or given up
+    Column("delivered_at", Utc),
+    Column("dead_at", Utc),  # when it was given up
+    Column("last_error", String),
+    Index("outbox_by_due", "due_at"),
 )
 
 leases = Table(

@@ -12,6 +12,8 @@ _held_columns = (
     allocations.c.instance_id,
     allocations.c.allocated_at,
     allocations.c.expires_at,
+    allocations.c.confirm_by,
+    allocations.c.last_activity_at,
     instances.c.address,
     instances.c.port,
 )
@@ -124,6 +126,8 @@ every_instance = select(
     allocations.c.project,
     allocations.c.allocated_at,
     allocations.c.expires_at,
+    allocations.c.confirm_by,
+    allocations.c.last_activity_at,
     allocations.c.tagged,
 ).outerjoin(allocations, allocations.c.instance_id == instances.c.id)
 # The states by name: "not terminated" would read every instance that ever lived.

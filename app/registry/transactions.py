@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from app.domain.errors import RegistryUnavailable, RegistryUnusable
 from app.registry.breaker import Breaker
+from app.registry.clock import time_of
 from app.registry.database import EXCLUSIVE
 from app.registry.errors import translated
 from app.registry.queue import queue_of
@@ -19,8 +21,16 @@ class Transactions:
     They raise RegistryUnavailable, and no driver's exception.
     """
 
-    def __init__(self, engine: Engine, *, breaker: Breaker | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        breaker: Breaker | None = None,
+        clock: Callable[[Connection], datetime] = time_of,
+    ) -> None:
+        """`clock` tells the time that all replicas go by: the database's."""
         self.engine = engine
+        self._clock = clock
         self._writing = engine.execution_options(**{EXCLUSIVE: True})
         # On SQLite every transaction sees one moment; on PostgreSQL each of its statements one of its own.
         snapshot = {"isolation_level": "REPEATABLE READ"} if self.lock_rows else {}
@@ -36,6 +46,10 @@ class Transactions:
     def lock_rows(self) -> bool:
         """Whether writers run side by side, and lock what they need row by row."""
         return self.engine.dialect.name != "sqlite"
+
+    def time(self, tx: Connection) -> datetime:
+        """Say what time it is for all replicas alike: what ends at a certain time is judged by this."""
+        return self._clock(tx)
 
     @contextmanager
     def exclusively(self, *, before_all: bool = False) -> Iterator[Connection]:

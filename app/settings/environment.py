@@ -7,7 +7,7 @@ a variable that is set already wins over the file.
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,11 +20,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.errors import SettingsInvalid
 from app.domain.model import DEFAULT_POOL, PoolName
+from app.domain.terms import WARNING
 from app.settings.pools import (
+    LONGEST,
     AddressKind,
     AnyName,
     BootTimeout,
     Buffer,
+    MaybeSeconds,
     PoolEntry,
     PoolSettings,
     PoolsFile,
@@ -86,8 +89,22 @@ class Settings(BaseSettings):
     """Path of the http probe; any 2xx passes"""
     boot_timeout: BootTimeout = 300
     """Seconds an instance may take to become ready before it is replaced"""
-    idle_timeout: Annotated[float, Field(ge=0)] = 0
-    """Reserved for releasing unused allocations; this version never does, and takes only 0"""
+    default_ttl: MaybeSeconds = 0
+    """Seconds that an allocation lasts where none are asked for; 0: until somebody ends it"""
+    max_ttl: MaybeSeconds = 0
+    """The most seconds that can be asked for at once, also by who renews; 0: any"""
+    confirm_within: MaybeSeconds = 0
+    """Seconds within which an allocation must be confirmed where none are asked for; 0: it need not be"""
+    idle_timeout: MaybeSeconds = 0
+    """Seconds an allocation may be unused before it is released; 0: any. The signal has a grain of 60 s"""
+    expiry_warning: Annotated[float, Field(ge=1, le=LONGEST)] = WARNING.total_seconds()
+    """Seconds before an allocation ends by itself at which that is announced; half of a short time at most"""
+    webhook_url: str | None = None
+    """Where messages on allocations and pools are sent, `https://HOST/PATH`; without it, nowhere"""
+    webhook_secret: SecretStr | None = None
+    """What they are signed with, `whsec_...`; several with blanks between them, to change it without a gap"""
+    webhook_link_local: Literal["on", "off"] = "off"
+    """`on`: also to link-local addresses, at which clouds serve secrets to whoever asks"""
     pools_file: Annotated[PoolsFile | None, NoDecode] = None
     """A TOML file that names several pools, see below; without it there is one, `default`, set by these"""
     threads: Annotated[int, Field(ge=1, le=64)] = 8
@@ -113,13 +130,6 @@ class Settings(BaseSettings):
             raise ValueError("must be HOST:PORT, for example 127.0.0.1:9092")
         return value
 
-    @field_validator("idle_timeout")
-    @classmethod
-    def _no_culling_yet(cls, value: float) -> float:
-        if value:
-            raise ValueError("this version never releases an unused allocation by itself: only 0 is possible")
-        return value
-
     @field_validator("pools_file", mode="before")
     @classmethod
     def _read_pools(cls, value: object, before: ValidationInfo) -> object:
@@ -140,7 +150,7 @@ class Settings(BaseSettings):
         """What nothing may show: of these settings, and of the variables that libraries read themselves."""
         found = {
             "" if secret is None else secret.get_secret_value()
-            for secret in (self.aws_secret_key, self.admin_token)
+            for secret in (self.aws_secret_key, self.admin_token, self.webhook_secret)
         }
         found |= {os.environ.get(name, "") for name in _SECRET_VARIABLES}
         found |= _passwords(self.database_url)
@@ -169,6 +179,11 @@ class Settings(BaseSettings):
             readiness=entry.readiness or self.readiness,
             readiness_path=entry.readiness_path or self.readiness_path,
             boot_timeout=entry.boot_timeout or self.boot_timeout,
+            default_ttl=_of(entry.default_ttl, self.default_ttl),
+            max_ttl=_of(entry.max_ttl, self.max_ttl),
+            confirm_within=_of(entry.confirm_within, self.confirm_within),
+            idle_timeout=_of(entry.idle_timeout, self.idle_timeout),
+            expiry_warning=self.expiry_warning,
             file=None if self.pools_file is None else self.pools_file.path,
         )
 
@@ -192,8 +207,31 @@ class Settings(BaseSettings):
                     f"ORCHESTRATOR_ASG_NAME={self.asg_name} is not used: {self.pools_file.path} names the "
                     "groups, and this is none of them."
                 )
+        for pool in self.pools.values():
+            found.extend(_doubtful_times(pool))
         found.extend(_unknown_variables())
         return tuple(found)
+
+
+SIGNAL_GRAIN = 120
+"""Seconds that an idle timeout should at least be: use is told once a minute, and read a moment later."""
+
+
+def _doubtful_times(pool: PoolSettings) -> Iterator[str]:
+    if 0 < pool.idle_timeout < SIGNAL_GRAIN:
+        yield (
+            f"{pool.place('idle_timeout')}={pool.idle_timeout:g}: code-server tells once a minute that it "
+            f"is used. With less than {SIGNAL_GRAIN}, instances in use may be released."
+        )
+    if 0 < pool.max_ttl < pool.default_ttl:
+        yield (
+            f"{pool.place('default_ttl')}={pool.default_ttl:g} is more than "
+            f"{pool.place('max_ttl')}={pool.max_ttl:g}, which applies."
+        )
+
+
+def _of(own: float | None, of_all: float) -> float:
+    return of_all if own is None else own
 
 
 def load_settings() -> Settings:
@@ -266,7 +304,7 @@ def _faults(details: ErrorDetails) -> list[str]:
     if details["loc"][0] == "pools_file":  # each of its faults says where it is
         return [f"ORCHESTRATOR_POOLS_FILE={details['input']}: {fault}" for fault in reason.splitlines()]
     variable = _variable(str(details["loc"][0]))
-    secret = any(word in variable for word in ("KEY", "TOKEN", "DATABASE_URL"))
+    secret = any(word in variable for word in ("KEY", "TOKEN", "SECRET", "DATABASE_URL"))
     value = "(hidden)" if secret else repr(details["input"])
     return [f"{variable}={value}: {reason}"]
 

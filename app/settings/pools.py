@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from app.domain.controls import MOST_BUFFER
 from app.domain.errors import InvalidPoolName
 from app.domain.model import DEFAULT_POOL, Policy, PoolName, pool_name
+from app.domain.terms import WARNING, TermsPolicy
 
 MOST_POOLS = 20
 """Each has threads, and connections to the database, of its own. And where all are in one region, each has a
@@ -30,6 +31,9 @@ Buffer = Annotated[int, Field(ge=0, le=MOST_BUFFER)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 UrlPath = Annotated[str, Field(pattern=r"^/\S*$")]
 BootTimeout = Annotated[float, Field(ge=1, le=86_400)]
+LONGEST = 366 * 24 * 3600
+"""The longest time that can be set for an allocation, in seconds: a year."""
+MaybeSeconds = Annotated[float, Field(ge=0, le=LONGEST)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,12 @@ class PoolSettings:
     readiness: ReadinessKind
     readiness_path: str
     boot_timeout: float
-    """In seconds."""
+    """In seconds, like the following; of these 0 means: none."""
+    default_ttl: float = 0
+    max_ttl: float = 0
+    confirm_within: float = 0
+    idle_timeout: float = 0
+    expiry_warning: float = WARNING.total_seconds()
     file: str | None = None
     """Where it is set; None: in the environment."""
 
@@ -59,9 +68,24 @@ class PoolSettings:
             boot_timeout=timedelta(seconds=self.boot_timeout),
         )
 
+    @property
+    def terms(self) -> TermsPolicy:
+        """What these settings want of the pool's allocations."""
+        return TermsPolicy(
+            default_ttl=_some(self.default_ttl),
+            max_ttl=_some(self.max_ttl),
+            confirm_within=_some(self.confirm_within),
+            idle_timeout=_some(self.idle_timeout),
+            warning=timedelta(seconds=self.expiry_warning),
+        )
+
     def place(self, key: str) -> str:
         """Tell a person where one of these is set, by its key in the file."""
         return VARIABLES[key] if self.file is None else f"pools.{self.name}.{key} in {self.file}"
+
+
+def _some(seconds: float) -> timedelta | None:
+    return timedelta(seconds=seconds) if seconds else None
 
 
 class PoolEntry(BaseModel):
@@ -85,6 +109,14 @@ class PoolEntry(BaseModel):
     """Path of the http probe"""
     boot_timeout: BootTimeout | None = None
     """Seconds an instance may take to become ready before it is replaced"""
+    default_ttl: MaybeSeconds | None = None
+    """Seconds that an allocation lasts where none are asked for; 0: until somebody ends it"""
+    max_ttl: MaybeSeconds | None = None
+    """The most seconds that can be asked for at once; 0: any"""
+    confirm_within: MaybeSeconds | None = None
+    """Seconds within which an allocation must be confirmed where none are asked for; 0: it need not be"""
+    idle_timeout: MaybeSeconds | None = None
+    """Seconds an allocation may be unused before it is released; 0: any"""
 
 
 VARIABLES: Mapping[str, str] = {
@@ -96,6 +128,10 @@ VARIABLES: Mapping[str, str] = {
     "readiness": "ORCHESTRATOR_READINESS",
     "readiness_path": "ORCHESTRATOR_READINESS_PATH",
     "boot_timeout": "ORCHESTRATOR_BOOT_TIMEOUT",
+    "default_ttl": "ORCHESTRATOR_DEFAULT_TTL",
+    "max_ttl": "ORCHESTRATOR_MAX_TTL",
+    "confirm_within": "ORCHESTRATOR_CONFIRM_WITHIN",
+    "idle_timeout": "ORCHESTRATOR_IDLE_TIMEOUT",
 }
 """The variable that sets the same for a pool that the file says nothing else of."""
 

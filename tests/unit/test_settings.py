@@ -72,7 +72,7 @@ def test_every_fault_is_told_at_once_with_variable_value_and_reason(monkeypatch:
         ("ORCHESTRATOR_PROXY_HOPS", "-1"),
         ("ORCHESTRATOR_PROXY_HOPS", "11"),
         ("ORCHESTRATOR_PROXY_HOPS", "10.0.0.1"),
-        ("ORCHESTRATOR_IDLE_TIMEOUT", "600"),
+        ("ORCHESTRATOR_IDLE_TIMEOUT", "-1"),
         ("ORCHESTRATOR_LOG_FORMAT", "xml"),
     ],
 )
