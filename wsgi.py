@@ -26,6 +26,7 @@ app = create_app(
     sessions=services.sessions,
     history=services.history,
     presence=services.presence,
+    outbox=services.outbox,
     clock=services.clock,
     metrics=services.metrics,
     proxy_hops=settings.proxy_hops,

@@ -9,9 +9,10 @@ A client may be shared by threads. It follows no redirect and uses no proxy: the
 **What is repeated.** A 503 (and a 502 or 504, as gateways say) is repeated until `patience` is used up, not
 before the time that `Retry-After` names. So is a request that never reached the service. One that may have
 reached it, and whose answer is lost, is repeated only where doing it twice is doing it once: reading,
-allocating (the same project gets the same instance), and what names one instance. Releasing a project again
-could end what somebody has allocated for it in between; a renewal would be longer than asked for; a change of
-a pool would meet its own new version, or undo somebody else's: these raise Unreachable with `in_doubt`.
+allocating (the same project gets the same instance), confirming, and what names one instance. Releasing a
+project again could end what somebody has allocated for it in between; a renewal would be longer than asked
+for; a change of a pool would meet its own new version, or undo somebody else's: these raise Unreachable with
+`in_doubt`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ from app.api.v1 import (
     Pool,
     PoolPatch,
     RenewRequest,
+    WebhookMessage,
 )
 from app.exchange import EXHAUSTED, Ask, ClientError, Exchange, Refused, Told, Unexpected, Unreachable
 
@@ -53,6 +55,7 @@ __all__ = [
     "Status",
     "Unexpected",
     "Unreachable",
+    "WebhookMessage",
 ]
 
 _PAGE = 500
@@ -120,15 +123,18 @@ class Client:
         pool: str | None = None,
         wait: float | None = None,
         ttl: float | timedelta | None = None,
+        confirm_within: float | timedelta | None = None,
     ) -> Allocation:
         """Return the project's instance: the one it holds, or one that was idle until now.
 
         Waits up to `wait` seconds for one where none is idle, for `patience` where it is left out, then
-        raises Refused with the code `pool-exhausted`. With `ttl` (seconds) a new allocation is released
-        by itself after that time unless it is renewed. Without `pool`, a new one comes from the default.
+        raises Refused with the code `pool-exhausted`, whose `estimated_wait` is how long it will take. With
+        `ttl` (seconds) a new allocation is released by itself after that time unless it is renewed, with
+        `confirm_within` unless it is confirmed, renewed or seen in use by then; what is left out is as the
+        pool's settings say. Without `pool`, a new one comes from the default.
         """
         until = monotonic() + (self._patience if wait is None else wait)
-        given = {"pool": pool, "ttl": _whole(ttl)}
+        given = {"pool": pool, "ttl": _whole(ttl), "confirmWithin": _whole(confirm_within)}
         given = {name: value for name, value in given.items() if value is not None}
         while True:
             since = monotonic()
@@ -169,6 +175,13 @@ class Client:
                 repeatable=False,
             )
         )
+
+    def confirm(self, project: str) -> Allocation:
+        """Say that the instance has arrived; changes nothing where that is not needed.
+
+        Refused with `allocation-not-found`: it was not said in time, or the project never held one.
+        """
+        return self._ask(Ask(method="POST", path=_path("allocations", project, "confirm"), answer=Allocation))
 
     def release(self, project: str) -> Allocation:
         """End the project's allocation; its instance is terminated, and what is on it is lost.
@@ -257,6 +270,15 @@ class Client:
         query = {"pool": pool, "project": project, "instance": instance}
         size = _PAGE if limit is None else max(1, min(limit, _PAGE))
         return islice(self._walk("events", Page[Event], query, size=size), limit)
+
+    def webhook_messages(self, *, state: str | None = None) -> Iterator[WebhookMessage]:
+        """Walk through the messages to the webhook, newest first: all, or only what became of one `state`."""
+        return self._walk("webhooks", Page[WebhookMessage], {"state": state})
+
+    def retry_webhook_message(self, message: str) -> WebhookMessage:
+        """Have a message sent once more, at once, whatever became of it."""
+        path = _path("webhooks", message, "retry")
+        return self._ask(Ask(method="POST", path=path, answer=WebhookMessage))
 
     def status(self) -> Status:
         """Return what `GET /status` says: figures of all pools, and the instances of the default one."""

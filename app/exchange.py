@@ -57,6 +57,8 @@ class Refused(ClientError):
         self.status, self.code, self.detail = problem.status, problem.code, problem.detail
         self.retry_after = retry_after
         """Seconds after which it may be different; None: it does not say."""
+        self.estimated_wait = problem.estimated_wait_seconds
+        """Of a pool that is exhausted: seconds until there will be an instance; None: nobody knows."""
 
 
 class Unreachable(ClientError):

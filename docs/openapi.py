@@ -26,6 +26,7 @@ def interface() -> Flask:
         metrics=nothing,
         history=nothing,
         presence=nothing,
+        outbox=nothing,
         clock=nothing,
     )
 

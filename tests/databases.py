@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 
@@ -24,6 +26,17 @@ def plainly(url: str) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def at_revision(database_url: str, revision: str) -> Engine:
+    """Make a database as an earlier version of the service left it."""
+    engine = create_engine(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "app/registry/migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    return engine
 
 
 @contextmanager

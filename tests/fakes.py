@@ -1,14 +1,17 @@
 """The ports in memory, for tests that need the behaviour of the world but not the world."""
 
 from collections.abc import Callable, Collection, Mapping
+from itertools import count
 
 from app.domain.finding import Finding
 from app.domain.model import DEFAULT_POOL, InstanceId, PoolName
+from app.ports import RequestId
 from app.service.waiting import WaitingRoom
 from tests.fake_clock import FakeClock, Stopwatch
 from tests.fake_cloud import FakeCloud
 from tests.fake_controls import FakeControls
 from tests.fake_leases import FakeBell, FakeLeases, FakeMandate
+from tests.fake_line import FakeLine
 from tests.fake_memory import FakeHistory, FakePresence, FakeSessions
 from tests.fake_meter import FakeMeter
 from tests.fake_tokens import FakeTokens
@@ -20,6 +23,7 @@ __all__ = [
     "FakeControls",
     "FakeHistory",
     "FakeLeases",
+    "FakeLine",
     "FakeMandate",
     "FakeMeter",
     "FakePreflight",
@@ -94,8 +98,11 @@ def a_waiting_room(places: int = 0) -> WaitingRoom:
     """Build a waiting room in which time passes only while somebody waits."""
     watch = Stopwatch()
     return WaitingRoom(
+        line=FakeLine(),
+        requests=map(RequestId, map(str, count())),
         places=places,
         pools=(DEFAULT_POOL,),
+        clock=FakeClock(),
         monotonic=watch,
         sleep=lambda _woken, seconds: watch.advance(seconds),
     )

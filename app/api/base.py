@@ -1,7 +1,7 @@
 """What all models of the wire have in common."""
 
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -19,6 +19,28 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """ISO 8601, UTC, to the millisecond: `2026-11-22T20:15:00.000Z`."""
+
+
+def _brief(value: float) -> int | float:
+    """Write 60 and not 60.0."""
+    return int(value) if value.is_integer() else value
+
+
+Seconds = Annotated[
+    float,
+    PlainSerializer(_brief, return_type=int | float, when_used="json"),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
+"""A length of time."""
+
+
+def no_default(schema: dict[str, Any]) -> None:
+    """Say nothing of a default in the document: Field(..., json_schema_extra=no_default).
+
+    Of a Request, where a field that is left out changes nothing; of an Answer, where the default is for
+    clients alone, because older services do not send the field.
+    """
+    schema.pop("default", None)
 
 
 def _whole(value: object) -> object:
@@ -39,6 +61,7 @@ class Answer(BaseModel):
         extra="ignore",
         frozen=True,
         use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 
@@ -74,7 +97,7 @@ class Fault(Answer):
 class Problem(Answer):
     """What went wrong (RFC 9457, `application/problem+json`)."""
 
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, frozen=True)
+    model_config = ConfigDict(extra="allow", json_schema_serialization_defaults_required=False)
 
     type: str
     """A URN made from `code`"""
@@ -90,3 +113,6 @@ class Problem(Answer):
     errors: list[Fault] = []
     """With `invalid-body` and `invalid-query`: the faults, each with its place; of more than 20 the
     first, and then how many others there are"""
+    estimated_wait_seconds: int | None = Field(None, json_schema_extra=no_default)
+    """With `pool-exhausted`: how long it will take until there is an instance for who asks now, by how long
+    the last launches took; null: nobody knows"""

@@ -3,6 +3,7 @@
 PROJECT = "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 POOL = "^[a-z0-9][a-z0-9_-]{0,62}$"
 INSTANCE = "^i-([0-9a-f]{8}|[0-9a-f]{17})$"
+MESSAGE = "^msg_[0-9a-f]{32}$"
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _SPACES = r" \u00a0\u1680\u2000-\u200b\u202f\u205f\u3000\ufeff"

@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
-from app.api.base import Answer, Request, Time
+from app.api.base import Answer, Request, Time, no_default
 from app.api.names import INSTANCE
 from app.api.v1 import Notice
 
@@ -67,6 +67,8 @@ class Machine(Answer):
     """Since when it is used"""
     expires_at: Time | None
     """When it is released unless it is renewed; null: it has no time limit"""
+    last_activity_at: Time | None = Field(None, json_schema_extra=no_default)
+    """When the project was last seen to use it; null: not yet, or that cannot be seen"""
     held: bool
     """Whether somebody keeps it for inspection"""
 
@@ -99,8 +101,8 @@ class PoolFigures(Answer):
     """On their way out, on hold or not"""
     held_machines: int
     """Kept from projects by a hold: they would be booting or idle"""
-    waiting_projects: int
-    """Projects that asked in vain within the last half minute, and hold nothing yet"""
+    waiting_projects: int = Field(0, json_schema_extra=no_default)
+    """Projects that wait in line, or asked in vain within the last half minute, and hold nothing yet"""
     buffer: int
     """Idle machines to keep ready"""
     paused: bool

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.api.base import WHOLE, Answer, Page, Request, Time
+from app.api.base import WHOLE, Answer, Page, Request, Seconds, Time, no_default
 from app.api.names import ONE_LINE, POOL
 from app.domain.controls import MOST_BUFFER
 
@@ -12,11 +12,6 @@ MOST_WAIT = 60
 """Seconds that a request may wait in line."""
 MOST_TTL = 366 * 24 * 3600
 """The longest time limit of an allocation, in seconds: a year."""
-
-
-def _no_default(schema: dict[str, Any]) -> None:
-    """Say nothing of a default where a field that is left out changes nothing."""
-    schema.pop("default", None)
 
 
 Ttl = Annotated[int, Field(ge=1, le=MOST_TTL), WHOLE]
@@ -40,9 +35,12 @@ class Allocation(Answer):
     allocated_at: Time
     """Since when the project holds it"""
     expires_at: Time | None
-    """When it is released unless it is renewed; null: never"""
+    """When it is released unless it is renewed; null: it has no time limit"""
+    confirm_by: Time | None = Field(None, json_schema_extra=no_default)
+    """When it is released unless it is confirmed, renewed or seen in use before; null: it need not be, or it
+    was"""
     last_activity_at: Time | None
-    """When the instance was last seen in use; null: not known"""
+    """When the project was last seen to use the instance; null: not yet, or that cannot be seen"""
 
 
 class AllocateRequest(Request):
@@ -53,14 +51,18 @@ class AllocateRequest(Request):
     wait: Annotated[float, Field(ge=0, le=MOST_WAIT)] = 0
     """Seconds to wait for an instance where none is idle"""
     ttl: Ttl | None = None
-    """Seconds until the allocation is released unless it is renewed; null: it has no time limit"""
+    """Seconds until the allocation is released unless it is renewed; null: as long as the pool's settings say
+    (`defaultTtl`)"""
+    confirm_within: Ttl | None = None
+    """Seconds until the allocation is released unless it is confirmed, renewed or seen in use before; null:
+    as the pool's settings say (`confirmWithin`)"""
 
 
 class RenewRequest(Request):
     """How long an allocation is to last from now on."""
 
     ttl: Ttl | None
-    """Seconds from now; null takes the time limit away"""
+    """Seconds from now; null takes the time limit away, where the pool has no `maxTtl`"""
 
 
 class Hold(Answer):
@@ -111,6 +113,11 @@ class Instance(Answer):
     """Since when it is held, or was"""
     expires_at: Time | None
     """When the allocation ends unless it is renewed; null: it has no time limit"""
+    confirm_by: Time | None = Field(None, json_schema_extra=no_default)
+    """When the allocation ends unless it is confirmed, renewed or seen in use before; null: it need not be,
+    or it was"""
+    last_activity_at: Time | None = Field(None, json_schema_extra=no_default)
+    """When the project was last seen to use it; null: not yet, or that cannot be seen"""
     launched_at: Time | None
     """When AWS started it"""
     ready_at: Time | None
@@ -170,9 +177,20 @@ class Pool(Answer):
     """Port of VSCode Server on an instance"""
     readiness: Literal["http", "tcp", "off"]
     """What an instance must pass before it is idle"""
+    default_ttl: Seconds | None = Field(None, json_schema_extra=no_default)
+    """How long an allocation lasts, in seconds, where no `ttl` is asked for; null: it has no time limit"""
+    max_ttl: Seconds | None = Field(None, json_schema_extra=no_default)
+    """The most seconds that may be asked for at once; null: any, and none"""
+    confirm_within: Seconds | None = Field(None, json_schema_extra=no_default)
+    """Seconds within which an allocation must be confirmed, renewed or used where no `confirmWithin` is asked
+    for; null: it need not be"""
+    idle_timeout: Seconds | None = Field(None, json_schema_extra=no_default)
+    """Seconds that an allocation which was used may be unused before it is released; null: any"""
     instances: Counts
-    waiting: int
-    """Projects that asked in vain within the last half minute, and hold nothing yet"""
+    waiting: int = Field(0, json_schema_extra=no_default)
+    """Projects that wait in line, or asked in vain within the last half minute, and hold nothing yet"""
+    launch_seconds: Seconds | None = Field(None, json_schema_extra=no_default)
+    """How long the last launches took until the instance was ready: their median; null: none was measured"""
     desired_capacity: int | None
     """As AWS had it in the last pass"""
     min_size: int | None
@@ -192,10 +210,10 @@ class PoolPatch(Request):
     """What to change of a pool; what is left out stays as it is."""
 
     buffer: Annotated[int, Field(ge=0, le=MOST_BUFFER), WHOLE] | None = Field(
-        None, json_schema_extra=_no_default
+        None, json_schema_extra=no_default
     )
     """Idle instances to keep ready; null: as the settings have it"""
-    paused: bool = Field(False, json_schema_extra=_no_default)
+    paused: bool = Field(False, json_schema_extra=no_default)
     """true: change nothing at AWS any more, until it is false again"""
 
 
@@ -221,6 +239,31 @@ class Event(Answer):
     """Why, or what exactly"""
 
 
+class WebhookMessage(Answer):
+    """A message to the webhook, and what became of it."""
+
+    id: str
+    """Which it has for the receiver, too, as the header `webhook-id`: the same each time it is sent"""
+    type: str
+    """What it tells, `allocation.created`"""
+    pool: str
+    """Which pool it is about"""
+    at: Time
+    """When that happened"""
+    state: str
+    """`pending` (it is to be sent, for the first time or again), `delivered`, or `dead` (it was given up)"""
+    attempts: int
+    """How often it was sent, or tried, since it was written or asked for again"""
+    next_attempt_at: Time | None
+    """When it is sent next; null: it is not"""
+    ended_at: Time | None
+    """When it was delivered, or given up"""
+    last_error: str | None
+    """What went wrong the last time"""
+    body: dict[str, Any]
+    """What is sent"""
+
+
 class AllocationPage(Page[Allocation]):
     """A part of the list of allocations."""
 
@@ -235,3 +278,7 @@ class PoolPage(Page[Pool]):
 
 class EventPage(Page[Event]):
     """A part of the audit trail."""
+
+
+class WebhookMessagePage(Page[WebhookMessage]):
+    """A part of the list of messages to the webhook."""

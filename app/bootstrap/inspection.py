@@ -1,7 +1,7 @@
 """What the command line looks with: it changes nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.aws.gateway import AwsCloud
 from app.aws.preflight import AwsPreflight
@@ -12,6 +12,7 @@ from app.domain.errors import NotLeading, PoolNotFound
 from app.domain.model import PoolName
 from app.registry.controls import SqlControls
 from app.registry.inspection import examine_database, open_read_only
+from app.registry.lifetimes import SqlLifetimes
 from app.registry.ownership import Owner
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -46,7 +47,7 @@ def inspect(settings: Settings) -> Inspection:
         cloud = clouds[name]
         with open_read_only(settings.database_url, name, owners[name]) as engine:
             transactions = Transactions(engine)
-            return preview(
+            found = preview(
                 policy=pools[name].policy,
                 registry=SqlRegistry(transactions),
                 controls=SqlControls(transactions),
@@ -54,6 +55,7 @@ def inspect(settings: Settings) -> Inspection:
                 clock=clock,
                 launch_failure=lambda seen: newest_failure(seen, cloud, clock),
             )
+            return replace(found, due=SqlLifetimes(transactions).due(name))
 
     doctor = Doctor(
         [

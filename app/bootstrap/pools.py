@@ -12,14 +12,17 @@ from app.aws.gateway import AwsCloud
 from app.aws.preflight import AwsPreflight
 from app.domain.model import PoolName
 from app.poller import Jobs, NewJobs
-from app.ports import Clock, ControlPanel, Mandate, Meter, Prober, Registry
+from app.ports import Activity, Clock, ControlPanel, Lifetimes, Mandate, Meter, Prober, Registry
+from app.probe.heartbeat import HeartbeatReader
 from app.probe.http import HttpProber
 from app.probe.none import NoProber
 from app.probe.tcp import TcpProber
+from app.service.activity import NoWatch, UseWatch
 from app.service.examination import Examination
 from app.service.permission import Permission
 from app.service.readiness import Readiness
 from app.service.reconcile import PassReport, Reconciler
+from app.service.timekeeping import Timekeeper
 from app.settings import PoolSettings, Settings
 from app.telemetry.probes import MeteredProber
 
@@ -62,7 +65,9 @@ def new_jobs(
     connection: Connection,
     registry: Registry,
     controls: ControlPanel,
+    lifetimes: Lifetimes,
     *,
+    activity: Activity,
     meter: Meter,
     clock: Clock,
 ) -> NewJobs:
@@ -98,12 +103,38 @@ def new_jobs(
             clock=clock,
         )
 
+        watch = _watch(pool, activity, mandate, meter)
+        timekeeper = Timekeeper(
+            pool.name, lifetimes=lifetimes, see=watch.look_at, mandate=mandate, meter=meter
+        )
+
         def tick(urgent: bool) -> PassReport:
             return reconciler.tick(urgent=urgent)
 
-        return Jobs(tick=tick, probe=readiness.round, examine=examination.make)
+        return Jobs(
+            tick=tick,
+            probe=readiness.round,
+            examine=examination.make,
+            keep_time=timekeeper.round,
+            watch=watch.round,
+        )
 
     return jobs
+
+
+def _watch(pool: PoolSettings, activity: Activity, mandate: Mandate, meter: Meter) -> UseWatch | NoWatch:
+    """Make what watches the use of the pool's allocations: where they speak HTTP, or are said to tell it."""
+    if pool.readiness != "http" and pool.terms.idle_timeout is None:
+        return NoWatch()
+    return UseWatch(
+        pool=pool.name,
+        terms=pool.terms,
+        activity=activity,
+        reader=HeartbeatReader(),
+        mandate=mandate,
+        meter=meter,
+        monotonic=time.monotonic,
+    )
 
 
 def prober(pool: PoolSettings) -> AnyProber:

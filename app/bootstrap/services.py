@@ -1,12 +1,14 @@
 """The service: what the entry points run and serve."""
 
+import itertools
 import os
 import random  # noqa: TID251 - the one place that knows where chance comes from
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 
 from app.aws.connection import AGENT
@@ -16,6 +18,8 @@ from app.bootstrap.version import own_version
 from app.domain.errors import RegistryUnavailable, SettingsInvalid
 from app.domain.model import PoolName
 from app.poller import Poller
+from app.ports import RequestId
+from app.registry.activity import SqlActivity
 from app.registry.bell import PostgresBell, QuietBell, bell_of
 from app.registry.catalogue import SqlCatalogue
 from app.registry.census import SqlCensus
@@ -23,7 +27,10 @@ from app.registry.controls import SqlControls
 from app.registry.database import open_database
 from app.registry.history import SqlHistory
 from app.registry.leases import SqlLeases
+from app.registry.lifetimes import SqlLifetimes
+from app.registry.line import SqlLine
 from app.registry.news import News
+from app.registry.outbox import SqlOutbox
 from app.registry.ownership import Owner, belong_to
 from app.registry.presence import SqlPresence
 from app.registry.sessions import SqlSessions
@@ -31,6 +38,7 @@ from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.access import Gate
 from app.service.allocation import Allocator
+from app.service.delivery import Postman
 from app.service.leadership import Leadership
 from app.service.operator import Operator
 from app.service.roll_call import RollCall
@@ -41,12 +49,13 @@ from app.service.waiting import WaitingRoom
 from app.settings import PoolSettings, Settings
 from app.telemetry import folder
 from app.telemetry.metrics import Metrics
+from app.webhook import WebhookSender
 
-BESIDE = 5
-"""Connections to the database, beside one for each thread that serves: the lease, the samples, the roll call,
-and two more."""
-BESIDE_PER_POOL = 2
-"""And these for each pool: its passes, its probes."""
+BESIDE = 6
+"""Connections to the database, beside one for each thread that serves: the lease, the samples, the webhook,
+the roll call, and two more."""
+BESIDE_PER_POOL = 4
+"""And these for each pool: its passes, its probes, its time limits, its activity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class Services:
     catalogue: SqlCatalogue
     history: SqlHistory
     presence: SqlPresence
+    outbox: SqlOutbox
     clock: SystemClock
     gate: Gate
     sessions: Sessions
@@ -98,7 +108,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     metrics = _metrics(settings)
     beside = BESIDE + BESIDE_PER_POOL * len(settings.pools)
     engine = open_database(settings.database_url, connections=settings.threads + beside, patient=patient)
-    transactions = Transactions(engine)
+    transactions = Transactions(engine, tells=settings.webhook is not None)
     owners = {name: Owner(pool.group, pool.region) for name, pool in settings.pools.items()}
     belong_to(transactions, owners, patient=patient)
     registry, controls, leases = SqlRegistry(transactions), SqlControls(transactions), SqlLeases(transactions)
@@ -113,24 +123,41 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
         replica=replica,
         clock=clock,
     )
-    history, presence = SqlHistory(transactions), SqlPresence(transactions)
+    history, presence, outbox = SqlHistory(transactions), SqlPresence(transactions), SqlOutbox(transactions)
     gate = guarding.gate_of(settings, transactions, clock)
     poller = Poller(
         {
-            name: pools.new_jobs(pool, to_aws[name], registry, controls, meter=metrics, clock=clock)
+            name: pools.new_jobs(
+                pool,
+                to_aws[name],
+                registry,
+                controls,
+                SqlLifetimes(transactions),
+                activity=SqlActivity(transactions),
+                meter=metrics,
+                clock=clock,
+            )
             for name, pool in settings.pools.items()
         },
         leadership=Leadership(leases, replica=replica, monotonic=time.monotonic),
         bell=bell,
         intervals=intervals,
         sample=Sampler(status_reader=status_reader, history=history, clock=clock).take,
+        deliver=_delivery(settings, outbox, metrics, clock),
         meter=metrics,
         monotonic=time.monotonic,
         chance=random.random,
     )
+    line = SqlLine(transactions)
     # Requests that wait hold a thread each: half of them stay free for all others.
     waiting_room = WaitingRoom(
-        places=settings.threads // 2, pools=settings.pools, monotonic=time.monotonic, sleep=Event.wait
+        line=line,
+        requests=map(partial(_request, replica), itertools.count()),
+        places=settings.threads // 2,
+        pools=settings.pools,
+        clock=clock,
+        monotonic=time.monotonic,
+        sleep=Event.wait,
     )
     return Services(
         allocator=Allocator(
@@ -138,9 +165,11 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
                 name: pools.metered(pools.quick_prober(pool), pool, metrics)
                 for name, pool in settings.pools.items()
             },
+            terms={name: pool.terms for name, pool in settings.pools.items()},
             registry=registry,
             waker=poller,
             clock=clock,
+            line=line,
             waiting_room=waiting_room,
             meter=metrics,
             monotonic=time.monotonic,
@@ -156,6 +185,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
         catalogue=SqlCatalogue(transactions),
         history=history,
         presence=presence,
+        outbox=outbox,
         clock=clock,
         gate=gate,
         sessions=Sessions(
@@ -170,6 +200,19 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     )
 
 
+def _delivery(
+    settings: Settings, outbox: SqlOutbox, metrics: Metrics, clock: SystemClock
+) -> Callable[[], None] | None:
+    """Return what sends the messages that are due; None where there is nobody to send them to."""
+    webhook = settings.webhook
+    if webhook is None:
+        return None
+    sender = WebhookSender(webhook.url, webhook.keys, clock=clock, link_local=webhook.link_local)
+    return Postman(
+        outbox=outbox, sender=sender, meter=metrics, monotonic=time.monotonic, chance=random.random
+    ).round
+
+
 def _metrics(settings: Settings) -> Metrics:
     try:
         return Metrics(settings.pools, version=own_version())
@@ -177,6 +220,10 @@ def _metrics(settings: Settings) -> Metrics:
         raise SettingsInvalid(
             f"{folder.VARIABLE}: {error}. It is for gunicorn alone: no other process needs it."
         ) from None
+
+
+def _request(replica: str, number: int) -> RequestId:
+    return RequestId(f"{replica}/{number}")
 
 
 def _replica() -> str:

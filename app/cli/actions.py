@@ -1,6 +1,6 @@
 """What each action of a plan does and why, in one line."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -9,8 +9,6 @@ from app.domain.actions import (
     Adopt,
     Change,
     Discover,
-    EndHold,
-    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -23,11 +21,15 @@ from app.domain.actions import (
     Withdraw,
 )
 from app.domain.model import EndReason, InstanceId, InstanceState, Known, Lifecycle, ProjectId
+from app.ports import Due
 
 _REASONS = {
     EndReason.DESTROYED: "somebody asked us to end it",
     EndReason.RELEASED: "its project was released",
     EndReason.EXPIRED: "the time of its allocation is over",
+    EndReason.UNUSED: "nobody had used it for the pool's idle timeout",
+    EndReason.UNCONFIRMED: "its allocation was not confirmed in time",
+    EndReason.ABANDONED: "whoever waited for it hung up before the answer",
     EndReason.BOOT_TIMEOUT: "it did not become ready in time",
     EndReason.UNHEALTHY: "it stopped answering and did not recover",
     EndReason.LEFT: "AWS, or somebody at AWS, ended it",
@@ -55,6 +57,24 @@ def line(action: Action, known: Known) -> Line:
             return _record(action, known)
 
 
+def due_lines(due: Due, known: Known) -> Iterator[Line]:
+    """Tell what has had its time, which the leader ends by itself within a second."""
+    for instance in due.holds:
+        text = f"let go of {instance}, which was held for inspection: the time of the hold is over"
+        yield Line("end-hold", (instance,), text, _holder(instance, known))
+    for instance in due.announcements:
+        text = f"announce that the allocation of {instance} ends soon"
+        yield Line("announce", (instance,), text, _holder(instance, known))
+    ends = (
+        ("expire", due.expired, EndReason.EXPIRED),
+        ("end-unconfirmed", due.unconfirmed, EndReason.UNCONFIRMED),
+    )
+    for name, some, reason in ends:
+        for instance in some:
+            text = f"end {instance}{_loss(instance, known)}: {_reason(reason)}"
+            yield Line(name, (instance,), text, _holder(instance, known))
+
+
 def _record(action: Record, known: Known) -> Line:
     """Tell what a pass only notes in the registry."""
     match action:
@@ -75,12 +95,6 @@ def _record(action: Record, known: Known) -> Line:
             text = f"does not list {instance}: a second complete look must prove it" if since else ""
             text = f"note that AWS {text or f'lists {instance} again'}"
             told = Line("mark-missing", (instance,), text, _holder(instance, known))
-        case Expire(instance):
-            text = f"end {instance}{_loss(instance, known)}: {_reason(EndReason.EXPIRED)}"
-            told = Line("expire", (instance,), text, _holder(instance, known))
-        case EndHold(instance):
-            text = f"let go of {instance}, which was held for inspection: the time of the hold is over"
-            told = Line("end-hold", (instance,), text, _holder(instance, known))
         case MarkTerminating(instance, _, reason):
             text = f"note that {instance} is ending{_loss(instance, known)}: {_reason(reason)}"
             told = Line("mark-terminating", (instance,), text, _holder(instance, known))

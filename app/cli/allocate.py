@@ -20,6 +20,7 @@ _EPILOG = """\b
 Examples:
   ec2-orchestrator allocate my-project
   ec2-orchestrator allocate my-project --wait 60 --ttl 2h
+  ec2-orchestrator allocate my-project --confirm-within 1m
   xdg-open "$(ec2-orchestrator allocate my-project)"
   ec2-orchestrator allocate my-project --json | jq -r .address
 """
@@ -41,6 +42,12 @@ Examples:
     metavar="TIME",
     help="Release a new allocation by itself after so long, unless it is renewed: 45m, 2h, 7d.",
 )
+@click.option(
+    "--confirm-within",
+    type=times.Duration(),
+    metavar="TIME",
+    help="Release a new allocation by itself after so long, unless it is confirmed, renewed or used by then.",
+)
 @output.json_option
 @reach.service
 @click.pass_obj
@@ -52,6 +59,7 @@ def allocate(
     pool: str | None,
     wait: int,
     ttl: int | None,
+    confirm_within: int | None,
     as_json: bool,
 ) -> None:
     """Take an instance for PROJECT, and print its URL.
@@ -60,7 +68,7 @@ def allocate(
     terminated, never handed out again.
     """
     with _progress(client, project, pool or "default", wait):
-        allocation = client.allocate(project, pool=pool, wait=wait, ttl=ttl)
+        allocation = client.allocate(project, pool=pool, wait=wait, ttl=ttl, confirm_within=confirm_within)
     if as_json:
         output.write_json(output.wire(allocation))
         return
@@ -77,6 +85,9 @@ def _tell(allocation: "Allocation", surroundings: Surroundings) -> None:
     since = times.long(now - allocation.allocated_at)
     until = f", until in {times.long(allocation.expires_at - now)}" if allocation.expires_at else ""
     text = f"{allocation.project} holds {allocation.instance} of pool {allocation.pool} for {since}{until}."
+    if allocation.confirm_by:
+        left = times.long(allocation.confirm_by - now)
+        text += f" To keep it beyond {left}: ec2-orchestrator confirm {allocation.project}"
     output.write(screen, text)
 
 
@@ -92,7 +103,7 @@ def _progress(client: "Client", project: str, pool: str, wait: int) -> Iterator[
         try:
             yield
         except KeyboardInterrupt:
-            screen.print(f"Given up. The service may still give {project} an instance for a moment.")
+            screen.print(f"Given up. In a moment {project} has no place in line any more.")
             raise
 
 

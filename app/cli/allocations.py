@@ -1,4 +1,4 @@
-"""`ec2-orchestrator allocations`, `renew` and `release`."""
+"""`ec2-orchestrator allocations`, `renew`, `confirm` and `release`."""
 
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,11 @@ Examples:
   ec2-orchestrator renew my-project --ttl 2h
   ec2-orchestrator renew my-project --ttl none
 """
+_CONFIRM_EPILOG = """\b
+Examples:
+  ec2-orchestrator allocate my-project --confirm-within 1m
+  ec2-orchestrator confirm my-project
+"""
 _RELEASE_EPILOG = """\b
 Examples:
   ec2-orchestrator release my-project
@@ -36,6 +41,8 @@ _COLUMNS = (
     Column("POOL", rank=5),
     Column("SINCE", rank=3),
     Column("ENDS", rank=4),
+    Column("CONFIRM BY", rank=6),
+    Column("LAST USED", rank=4),
 )
 
 
@@ -45,12 +52,24 @@ _COLUMNS = (
 @reach.service
 @click.pass_obj
 def allocations(surroundings: Surroundings, *, client: "Client", pool: str | None, as_json: bool) -> None:
-    """List which project holds which instance, since when and until when."""
+    """List which project holds which instance, since when and until when, and when it was last used."""
     found = list(client.allocations(pool=pool))
     if as_json:
         output.write_json([output.wire(one) for one in found])
         return
-    rows = [(one.project, one.instance, one.url, one.pool, one.allocated_at, one.expires_at) for one in found]
+    rows = [
+        (
+            one.project,
+            one.instance,
+            one.url,
+            one.pool,
+            one.allocated_at,
+            one.expires_at,
+            one.confirm_by,
+            one.last_activity_at,
+        )
+        for one in found
+    ]
     tables.show_or_say(Table(_COLUMNS, rows, surroundings.now()), "No project holds an instance.")
 
 
@@ -80,6 +99,22 @@ def renew(
         )
     else:
         click.echo(f"{project} holds {allocation.instance} until it is released.")
+
+
+@click.command("confirm", short_help="Say that a project's instance has arrived.", epilog=_CONFIRM_EPILOG)
+@names.project_argument
+@output.json_option
+@reach.service
+def confirm(*, client: "Client", project: str, as_json: bool) -> None:
+    """Confirm the allocation of PROJECT, so that it does not end for want of that.
+
+    Changes nothing where it need not be confirmed, or is already.
+    """
+    allocation = client.confirm(project)
+    if as_json:
+        output.write_json(output.wire(allocation))
+    else:
+        click.echo(f"{project} holds {allocation.instance}: confirmed.")
 
 
 @click.command(

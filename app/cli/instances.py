@@ -42,6 +42,7 @@ _COLUMNS = (
     Column("ZONE", rank=5),
     Column("POOL", rank=4),
     Column("WHY", rank=6),
+    Column("LAST USED", rank=5),
 )
 
 
@@ -87,6 +88,7 @@ def instances(
             one.zone,
             one.pool,
             one.end_reason,
+            one.last_activity_at,
         )
         for one in listed
     ]
@@ -174,6 +176,8 @@ def _show(found: "Instance", surroundings: Surroundings) -> None:
         "url": found.url,
         "allocated": _moment(found.allocated_at, now),
         "ends": _moment(found.expires_at, now),
+        "confirm by": _moment(found.confirm_by, now),
+        "last used": _moment(found.last_activity_at, now),
         "launched": _moment(found.launched_at, now),
         "last ready": _moment(found.ready_at, now),
         "why": found.end_reason,

@@ -93,6 +93,7 @@ class Overview:
             Column("ADDRESS", rank=2),
             Column("ZONE", rank=4),
             Column("POOL", rank=3),
+            Column("LAST USED", rank=5),
         ]
         return Table(columns, [_instance(one) for one in islice(ordered, most)], self.now)
 
@@ -134,6 +135,7 @@ def _instance(instance: Instance) -> tuple[tables.Cell, ...]:
         instance.address,
         instance.zone,
         instance.pool,
+        instance.last_activity_at if holder else None,
     )
 
 

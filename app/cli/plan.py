@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from app.cli import output
-from app.cli.actions import Line, line
+from app.cli.actions import Line, due_lines, line
 from app.cli.sizing import in_words
 from app.cli.wiring import Inspect, Load
 from app.domain.counting import counted
@@ -123,7 +123,8 @@ def _figure(figure: int | None) -> str:
 
 
 def _lines(preview: "Preview") -> list[Line]:
-    return [line(action, preview.known) for action in preview.todo.actions]
+    by_time = () if preview.due is None else due_lines(preview.due, preview.known)
+    return [*by_time, *(line(action, preview.known) for action in preview.todo.actions)]
 
 
 def _several(count: int, noun: str) -> str:

@@ -84,6 +84,7 @@ def _sections(load: Load, inspect: Inspect, open_desk: Desk) -> dict[str, tuple[
             _entry("status", "Show the pools, their instances, and what to mend.", "status"),
             _entry("watch", "Show the same live, until Ctrl-C.", "watch"),
             _entry("allocate", "Take an instance for a project, and print its URL.", "allocate"),
+            _entry("confirm", "Say that a project's instance has arrived.", "allocations"),
             _entry("renew", "Move the time limit of a project's allocation.", "allocations"),
             _entry("release", "End a project's allocation, and its instance with it.", "allocations"),
             _entry("allocations", "List which project holds which instance.", "allocations"),
@@ -98,6 +99,7 @@ def _sections(load: Load, inspect: Inspect, open_desk: Desk) -> dict[str, tuple[
             _entry("unhold", "Let go of an instance that was held.", "instances"),
             _entry("destroy", "Terminate an instance.", "instances"),
             _entry("events", "Show who did what, and why.", "events"),
+            _entry("webhooks", "Show what was told to the webhook, or tell it again.", "webhooks"),
         ),
         "Access": (
             Entry(

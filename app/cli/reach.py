@@ -19,6 +19,7 @@ _HINTS = {
     "pool-exhausted": "To wait for one: --wait 60. To see why none is idle: ec2-orchestrator status",
     "instance-not-found": "To see which there are: ec2-orchestrator instances",
     "allocation-not-found": "To see which there are: ec2-orchestrator allocations",
+    "message-not-found": "To see which there are: ec2-orchestrator webhooks",
     "pool-not-found": "To see which there are: ec2-orchestrator pools",
     "allocated-elsewhere": "Leave --pool out to get that one, or release it first.",
     "forbidden": f"It needs a token of a higher role: see {TOKEN_VARIABLE}.",

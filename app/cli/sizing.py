@@ -2,6 +2,7 @@
 
 from app.domain.model import Group, Limit
 from app.domain.sizing import Sizing
+from app.domain.verdict import CAUSES
 
 
 def in_words(sizing: Sizing, group: Group, buffer: int) -> str:
@@ -26,15 +27,5 @@ def in_words(sizing: Sizing, group: Group, buffer: int) -> str:
     return stays + (f"; yet {why}" if why else "")
 
 
-_KEEPS = {
-    Limit.CAPACITY: "AWS has no more instances of this type at the moment",
-    Limit.QUOTA: "an AWS quota of the account is used up",
-    Limit.CONFIGURATION: "AWS cannot launch as the group is set up",
-    Limit.AWS_ERRORS: "AWS does not tell enough to raise it safely",
-    Limit.PAUSED: "the pool is paused",
-    Limit.BOOT_FAILURES: "several instances in a row did not become ready",
-}
-
-
 def _limit(limit: Limit, group: Group) -> str:
-    return f"the group's max size is {group.max_size}" if limit is Limit.MAX_SIZE else _KEEPS[limit]
+    return f"the group's max size is {group.max_size}" if limit is Limit.MAX_SIZE else CAUSES[limit]

@@ -61,21 +61,6 @@ class MarkMissing:
 
 
 @dataclass(frozen=True, slots=True)
-class Expire:
-    """The time of an allocation is over: end it, and its instance, unless it is renewed first."""
-
-    instance: InstanceId
-    expect: InstanceState = InstanceState.ALLOCATED
-
-
-@dataclass(frozen=True, slots=True)
-class EndHold:
-    """The time of a hold is over."""
-
-    instance: InstanceId
-
-
-@dataclass(frozen=True, slots=True)
 class MarkTerminating:
     """The instance is on its way out. For a reason of ours, AWS is asked from the next pass on."""
 
@@ -124,17 +109,7 @@ class RaiseDesired:
     target: int
 
 
-Record = (
-    Discover
-    | Adopt
-    | Withdraw
-    | MarkInService
-    | MarkMissing
-    | Expire
-    | EndHold
-    | MarkTerminating
-    | MarkTerminated
-)
+Record = Discover | Adopt | Withdraw | MarkInService | MarkMissing | MarkTerminating | MarkTerminated
 """Steps that change what the registry knows."""
 Change = Terminate | Protect | TagAllocation | RaiseDesired
 """Steps that change something at AWS."""

@@ -17,7 +17,8 @@
     │   ├── InstanceNotFound
     │   ├── AllocationNotFound
     │   ├── PoolNotFound
-    │   └── TokenNotFound
+    │   ├── TokenNotFound
+    │   └── MessageNotFound
     ├── InTheWay                        it exists, and is not as the request needs it
     │   ├── AllocatedElsewhere
     │   ├── HoldTooLate
@@ -208,6 +209,12 @@ class TokenNotFound(NotFound):
     """There is no such token."""
 
     code = "token-not-found"
+
+
+class MessageNotFound(NotFound):
+    """There is no such message."""
+
+    code = "message-not-found"
 
 
 class InTheWay(OrchestratorError):

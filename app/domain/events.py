@@ -37,7 +37,7 @@ class EventKind(StrEnum):
     ALLOCATION_RENEWED = "allocation.renewed"
     """An allocation's time limit was moved; the reason says to when."""
     ALLOCATION_CONFIRMED = "allocation.confirmed"
-    """Who got the instance has said so: the allocation does not end for want of that any more."""
+    """Who got the instance has said so, or uses it: the allocation does not end for want of that any more."""
     ALLOCATION_EXPIRING = "allocation.expiring"
     """An allocation ends soon unless it is renewed, or used again; the reason says when and why."""
     INSTANCE_HELD = "instance.held"

@@ -8,8 +8,6 @@ from app.domain.actions import (
     Action,
     Change,
     Discover,
-    EndHold,
-    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -88,7 +86,6 @@ def plan(
         actions=(
             *resize(sizing),  # before all that is many: a top-up must not wait, nor its figures grow old
             *track(seen, known, doubtful, policy, now),
-            *end_holds(known, now),
             *changes,
         ),
         sizing=sizing,
@@ -123,14 +120,7 @@ def track(
             if instance.missing_since is not None:
                 yield MarkMissing(instance.id, since=None)
             if instance.id not in adopted:
-                yield from _follow(instance, found, policy, now, complete=seen.complete)
-
-
-def end_holds(known: Known, now: datetime) -> Iterator[EndHold]:
-    """End the holds whose time is over."""
-    for instance in known.values():
-        if instance.hold is not None and instance.hold.until is not None and instance.hold.until <= now:
-            yield EndHold(instance.id)
+                yield from _follow(instance, found, now, complete=seen.complete)
 
 
 def protect(seen: Observation, known: Known) -> Iterator[Protect]:
@@ -174,9 +164,7 @@ def tag_allocations(seen: Observation, known: Known) -> Iterator[TagAllocation]:
             yield TagAllocation(instance.id, instance.project, instance.allocated_at)
 
 
-def _follow(
-    instance: Instance, look: SeenInstance, policy: Policy, now: datetime, *, complete: bool
-) -> Iterator[Action]:
+def _follow(instance: Instance, look: SeenInstance, now: datetime, *, complete: bool) -> Iterator[Action]:
     """Decide on a known instance that AWS lists."""
     state = instance.state
     if look.power is Power.TERMINATED:
@@ -189,8 +177,6 @@ def _follow(
         in_service = look.lifecycle is Lifecycle.IN_SERVICE
         if in_service != (instance.in_service_since is not None):
             yield MarkInService(instance.id, since=now if in_service else None)
-    elif state is InstanceState.ALLOCATED and not policy.paused and _is_over(instance, now):
-        yield Expire(instance.id)
     elif state is InstanceState.IDLE and complete and not _still_fit(instance, look):
         yield Withdraw(instance.id, reason="AWS does not show it in service and running at its address")
 
@@ -208,11 +194,6 @@ def _absent(instance: Instance, grace: timedelta, now: datetime) -> Iterator[Act
         yield MarkTerminated(
             instance.id, expect=instance.state, reason=instance.end_reason or EndReason.VANISHED
         )
-
-
-def _is_over(instance: Instance, now: datetime) -> bool:
-    """Whether its allocation has had its time; that of one that is held goes on."""
-    return instance.expires_at is not None and instance.expires_at <= now and not instance.held
 
 
 def _still_fit(instance: Instance, look: SeenInstance) -> bool:

@@ -20,6 +20,11 @@ class Terms:
     """After so long it ends unless it was confirmed, renewed or used; None: it need not be."""
 
     @property
+    def limited(self) -> bool:
+        """Whether it may end by itself."""
+        return self.ttl is not None or self.confirm_within is not None
+
+    @property
     def lead(self) -> timedelta | None:
         """How long before its end that is announced: half of a short time at most."""
         return None if self.ttl is None else lead(self.ttl, self.warning)

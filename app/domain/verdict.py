@@ -72,7 +72,7 @@ class Verdict:
     """Since when it is so, where that is known."""
 
 
-_CAUSES: Mapping[Limit, str] = {
+CAUSES: Mapping[Limit, str] = {
     Limit.MAX_SIZE: "the group is at its max size",
     Limit.CAPACITY: "AWS has no more instances of this type",
     Limit.QUOTA: "an AWS quota of the account is used up",
@@ -81,6 +81,7 @@ _CAUSES: Mapping[Limit, str] = {
     Limit.AWS_ERRORS: "AWS cannot be looked at, or refuses to grow the group",
     Limit.PAUSED: "the pool is paused",
 }
+"""What each limit is, within a sentence."""
 _HELP: Mapping[Limit, str] = {
     Limit.MAX_SIZE: "Raise it: it is too small for all that is allocated and the buffer.",
     Limit.CAPACITY: "The group keeps trying. More instance types or zones help.",
@@ -91,7 +92,7 @@ _HELP: Mapping[Limit, str] = {
     Limit.PAUSED: "Nothing is changed at AWS. To go on: ec2-orchestrator resume",
 }
 REMEDIES: Mapping[Limit, str] = {
-    limit: f"{cause[0].upper()}{cause[1:]}. {_HELP[limit]}" for limit, cause in _CAUSES.items()
+    limit: f"{cause[0].upper()}{cause[1:]}. {_HELP[limit]}" for limit, cause in CAUSES.items()
 }
 """What is in the way at each limit, and what helps."""
 
@@ -174,7 +175,7 @@ class _Pool:
     def _remark(self) -> str:
         """What would be in the way, were more wanted; to end the advice with."""
         limit = self.view.limited_by
-        return "" if limit is None else f" In the way of more: {_CAUSES.get(limit, limit)}."
+        return "" if limit is None else f" In the way of more: {CAUSES.get(limit, limit)}."
 
     def _calm(self, tone: Tone) -> Tone:
         """Return the tone of a pool that lacks nothing; not that where who asks next waits in vain."""
@@ -261,7 +262,7 @@ class _Pool:
 
     def exhausted(self) -> Verdict:
         limit = self.view.limited_by
-        because = "" if limit is None else f"; {_CAUSES.get(limit, limit)}"
+        because = "" if limit is None else f"; {CAUSES.get(limit, limit)}"
         if limit is not None:
             advice = _help(limit)
         elif self.booting:
@@ -280,7 +281,7 @@ class _Pool:
             condition=Condition.LIMITED,
             tone=Tone.WARN,
             headline=f"Limited: {self.idle:,} of {self.wanted:,} idle; "
-            f"{_CAUSES.get(limit, limit)}{self._line}",
+            f"{CAUSES.get(limit, limit)}{self._line}",
             advice=_help(limit),
         )
 

@@ -9,7 +9,6 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from app.domain.errors import RegistryUnavailable
 from app.domain.model import PoolName
 from app.poller.aside import Aside
 from app.poller.pace import Pace
@@ -17,6 +16,7 @@ from app.poller.rounds import NewJobs, Rounds
 from app.poller.steady import Every, SteadyTime
 from app.ports import Bell, Meter
 from app.service.leadership import Leadership
+from app.service.unattended import Unattended
 
 log = structlog.get_logger()
 
@@ -25,10 +25,16 @@ BEAT = 0.2
 """How often to look whether a pass is due."""
 PROBE = 1.0
 """How often instances are probed; where one hangs, the next round waits for it."""
+KEEP_TIME = 1.0
+"""How often to look whether something has had its time."""
+WATCH = 1.0
+"""How often to ask whether allocated instances are used: each time those whose turn it is."""
 EXAMINE = 5.0
 """How often to ask whether the set-up is to be examined."""
 SAMPLE = 2.0
 """How often to ask whether samples are to be taken: several times in a grain of theirs."""
+DELIVER = 1.0
+"""How often to look whether messages are to be sent; where that hangs, the next round waits for it."""
 KEEP = 0.5
 """How often to see to leadership: how long a free term stands free, at most."""
 GRACE = 1.0
@@ -56,19 +62,23 @@ class Poller:
         bell: Bell,
         intervals: Mapping[PoolName, timedelta],
         sample: Callable[[], None],
+        deliver: Callable[[], None] | None = None,
         meter: Meter,
         monotonic: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
         """Take for each pool what makes its jobs of one term, and the time between its passes at rest.
 
-        `sample` takes a sample of all pools, if it is time to, and may raise RegistryUnavailable. `monotonic`
-        returns seconds that never jump, `chance` a random number from 0 up to 1.
+        `sample` takes a sample of all pools, if it is time to, and `deliver` sends the messages that are due;
+        both may raise RegistryUnavailable. `monotonic` returns seconds that never jump, `chance` a random
+        number from 0 up to 1.
         """
         self._leadership = leadership
         self._bell = bell
-        self._sample = sample
-        self._samples_fail = False
+        self._sample = Unattended(sample, lambda error: log.error("samples.crashed", exc_info=error))
+        self._deliver = deliver and Unattended(
+            deliver, lambda error: log.error("webhook.crashed", exc_info=error)
+        )
         self._meter = meter
         self._monotonic = monotonic
         self._hearing = Lock()
@@ -101,8 +111,12 @@ class Poller:
         )
         scheduler.add_job(self._keep, Every(KEEP), id="leadership", executor="aside")
         scheduler.add_job(self._take_samples, Every(SAMPLE), id="samples", executor="aside")
+        if self._deliver is not None:
+            scheduler.add_job(self._deliver_messages, Every(DELIVER), id="webhook", executor="aside")
         for pool, rounds in self._rounds.items():
             scheduler.add_job(rounds.beat, Every(BEAT), id=f"pass of {pool}")
+            scheduler.add_job(rounds.keep_time, Every(KEEP_TIME), id=f"limits of {pool}", executor="aside")
+            scheduler.add_job(rounds.watch, Every(WATCH), id=f"activity of {pool}", executor="aside")
             scheduler.add_job(rounds.probe, Every(PROBE), id=f"probes of {pool}", executor="aside")
             scheduler.add_job(rounds.examine, Every(EXAMINE), id=f"examination of {pool}", executor="aside")
         self._scheduler = scheduler
@@ -151,18 +165,13 @@ class Poller:
 
     def _take_samples(self) -> None:
         """Have the leader alone do it: it would be done once for each replica else."""
-        if self._leadership.mandate is None:
-            return
-        try:
+        if self._leadership.mandate is not None:
             self._sample()
-        except RegistryUnavailable:
-            pass  # the passes report it
-        except Exception:
-            if not self._samples_fail:
-                log.exception("samples.crashed")
-            self._samples_fail = True
-        else:
-            self._samples_fail = False
+
+    def _deliver_messages(self) -> None:
+        """Have the leader alone do it: each message would be sent by every replica else."""
+        if self._deliver is not None and self._leadership.mandate is not None:
+            self._deliver()
 
     def _is_stuck(self) -> bool:
         """Whether the passes of every pool hang or fail for so long that another replica had better try.

@@ -12,6 +12,7 @@ from app.domain.model import PoolName
 from app.poller.pace import Pace
 from app.ports import Mandate, Meter
 from app.service.reconcile import PassReport
+from app.service.unattended import Unattended
 
 log = structlog.get_logger()
 
@@ -26,6 +27,10 @@ class Jobs:
     """Ask the instances; true where a pass may find news then."""
     examine: Callable[[], bool]
     """Look at the set-up, if it is time to; true as with `probe`."""
+    keep_time: Callable[[], bool]
+    """End what has had its time; true as with `probe`."""
+    watch: Callable[[], bool]
+    """Ask allocated instances whether they are used, and end what nobody uses; true as with `probe`."""
 
 
 NewJobs = Callable[[Mandate], Jobs]
@@ -63,6 +68,16 @@ class Rounds:
         self._meter = meter
         self._monotonic = monotonic
         self._term: tuple[Mandate, Jobs] | None = None
+        self.keep_time = Unattended(
+            lambda: self._run_beside(lambda jobs: jobs.keep_time()),
+            lambda error: log.error("limits.crashed", pool=pool, exc_info=error),
+        )
+        """Ends what has had its time, while this replica leads."""
+        self.watch = Unattended(
+            lambda: self._run_beside(lambda jobs: jobs.watch()),
+            lambda error: log.error("activity.crashed", pool=pool, exc_info=error),
+        )
+        """Asks whether what is allocated is used, while this replica leads."""
 
     def beat(self) -> None:
         """Run a pass, if one is due and this replica leads."""

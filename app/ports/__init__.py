@@ -3,6 +3,7 @@
 The contract tests in tests/contract/ hold each implementation, and each fake, to these docstrings.
 """
 
+from app.ports.activity import Activity, Heard, HeartbeatReader
 from app.ports.catalogue import ENDED, Catalogue, Matches, Page
 from app.ports.census import Census, Survey
 from app.ports.clock import Clock
@@ -10,10 +11,10 @@ from app.ports.cloud import Cloud, Preflight, TerminateOutcome
 from app.ports.controls import ControlPanel
 from app.ports.history import History
 from app.ports.leading import Bell, Lease, Leases, Mandate, Waker
-from app.ports.lifetimes import Due, Heartbeat, Lifetimes
-from app.ports.line import Line, RequestId, Standing
-from app.ports.meter import AllocationOutcome, Meter
-from app.ports.outbox import Delivery, Message, Outbox
+from app.ports.lifetimes import Due, Lifetimes
+from app.ports.line import Line, Prospect, RequestId, Standing
+from app.ports.meter import AllocationOutcome, MessageOutcome, Meter
+from app.ports.outbox import Answer, Backlog, Delivery, Message, Outbox, Sender
 from app.ports.presence import Presence
 from app.ports.prober import Prober
 from app.ports.registry import Claimed, Registry, Unproved
@@ -22,7 +23,10 @@ from app.ports.tokens import Tokens
 
 __all__ = [
     "ENDED",
+    "Activity",
     "AllocationOutcome",
+    "Answer",
+    "Backlog",
     "Bell",
     "Catalogue",
     "Census",
@@ -32,7 +36,8 @@ __all__ = [
     "ControlPanel",
     "Delivery",
     "Due",
-    "Heartbeat",
+    "Heard",
+    "HeartbeatReader",
     "History",
     "Lease",
     "Leases",
@@ -41,14 +46,17 @@ __all__ = [
     "Mandate",
     "Matches",
     "Message",
+    "MessageOutcome",
     "Meter",
     "Outbox",
     "Page",
     "Preflight",
     "Presence",
     "Prober",
+    "Prospect",
     "Registry",
     "RequestId",
+    "Sender",
     "SessionStore",
     "Standing",
     "Survey",

@@ -1,12 +1,11 @@
-"""What comes to its end by itself: time limits, confirmations that did not come, holds, what nobody uses."""
+"""What comes to its end when its time is over: allocations, confirmations that do not come, holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from app.domain.model import InstanceId, PoolName
-from app.domain.terms import TermsPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +21,6 @@ class Due:
     """Whose time limit is over."""
     unconfirmed: Sequence[InstanceId] = ()
     """Whose allocation should have been confirmed by now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """What an instance tells of its use, in milliseconds of its own clock."""
-
-    last: int
-    """When it was last used; 0: not since its server was started."""
-    now: int | None
-    """What time it is there; None: it does not say."""
 
 
 class Lifetimes(Protocol):
@@ -62,23 +51,4 @@ class Lifetimes(Protocol):
 
     def end_unconfirmed(self, instance: InstanceId) -> bool:
         """End an allocation that was to be confirmed by now, and its instance; False as with `expire`."""
-        ...
-
-    def note_heartbeats(
-        self, pool: PoolName, heartbeats: Mapping[InstanceId, Heartbeat], terms: TermsPolicy
-    ) -> Sequence[InstanceId]:
-        """Keep when allocated instances were last used, as far as what they tell shows it.
-
-        One that was used since it was allocated needs no confirmation any more. Returns those that were used
-        once and not for the idle timeout of `terms`, on hold or not of no account: see `end_unused`. Records
-        once that one will soon be among them.
-        """
-        ...
-
-    def end_unused(self, instance: InstanceId, heartbeat: Heartbeat, terms: TermsPolicy) -> bool:
-        """End an allocation that nobody has used for the idle timeout, as `heartbeat` has just shown.
-
-        False, and no change, where it is held, was used or ended meanwhile, or the pool is paused by now, or
-        its end has not been announced for as long as it should have been.
-        """
         ...

@@ -1,8 +1,8 @@
 """Who waits for an instance, and in which order: one line for each pool, over all replicas."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NewType, Protocol
 
 from app.domain.model import PoolName, ProjectId
@@ -21,31 +21,68 @@ class Standing:
     """Idle, but none of their probes passed lately: a claim would have to ask them."""
     ahead: Mapping[RequestId, int]
     """How many stand before each of those that were asked about; who has no place any more is missing."""
-    served: Collection[RequestId]
+    replaced: Collection[RequestId] = ()
+    """Those whose project's place another request has by now, in this line or in another."""
+    served: Collection[RequestId] = ()
     """Those whose project holds an instance by now: a claim returns it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What tells when there may be an instance for who stands at the end of a pool's line."""
+
+    ahead: int
+    """How many of those in line must get one before: those for whom one is ready already do not count."""
+    booting: Sequence[timedelta]
+    """How long ago each instance was launched that is on its way in, and was never ready."""
+    measured: Sequence[timedelta]
+    """How long the last ones took from their launch until they were ready; empty: none was measured yet."""
+    more: bool
+    """Whether others will be launched: nothing is known to be in the way."""
 
 
 class Line(Protocol):
     """The lines of all pools, shared by all replicas and judged by the database's clock.
 
     A project has one place: its newest request stands there. A place is lost a few seconds after its replica
-    last said that somebody still waits, so nobody stands behind a replica that is gone. Each method may raise
-    RegistryUnavailable.
+    last said that somebody still waits, so nobody stands behind a replica that is gone. A claim that succeeds
+    ends its project's place, see Registry.claim. Each method may raise RegistryUnavailable.
     """
 
-    def enter(self, pool: PoolName, project: ProjectId, request: RequestId) -> None:
-        """Stand at the end of the pool's line, or where an older request of the project stands in it."""
+    def enter(
+        self, pool: PoolName, project: ProjectId, request: RequestId, *, yielding: bool = False
+    ) -> None:
+        """Stand at the end of the pool's line, or where another request of the project stands in it.
+
+        Its place in another pool's line ends. The `yielding` leave a place of their project, in whichever
+        line, to the request that has it, and get none: they had one before, and that one came later.
+        """
         ...
 
     def look(
-        self, pool: PoolName, requests: Mapping[RequestId, ProjectId], *, ready_within: timedelta
+        self, pool: PoolName, requests: Mapping[RequestId, ProjectId], *, ready_since: datetime
     ) -> Standing:
         """Tell how the line stands for these, and say that they still wait.
 
-        An instance is ready where a probe of it has passed `ready_within` that time.
+        An instance is ready where a probe of it has passed at `ready_since` or later.
         """
         ...
 
     def leave(self, requests: Collection[RequestId], *, demand: bool) -> None:
-        """Give the places up. Without `demand` their projects do not count as waiting any longer, either."""
+        """Give the places up. Without `demand` their projects do not count as waiting any longer, either.
+
+        Who has no place any more changes nothing.
+        """
+        ...
+
+    def abandon(self, project: ProjectId, request: RequestId, *, actor: str, now: datetime) -> bool:
+        """End the allocation that a claim of this request from its place in line has just made.
+
+        Nobody waits for it any more. False, and no change, where another request has asked for the project's
+        instance since, or waits for it: the allocation is that one's.
+        """
+        ...
+
+    def prospect(self, pool: PoolName, *, ready_since: datetime) -> Prospect:
+        """Tell what is to be expected at the end of the line; see `look` for `ready_since`."""
         ...

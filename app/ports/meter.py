@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Protocol
 
-from app.domain.model import PoolName
+from app.domain.model import EndReason, PoolName
 
 
 class AllocationOutcome(StrEnum):
@@ -17,6 +17,17 @@ class AllocationOutcome(StrEnum):
     """The project held one already, and got the same."""
     EMPTY = "empty"
     """Nothing was idle, and nothing became so in the time that the request was ready to wait."""
+
+
+class MessageOutcome(StrEnum):
+    """How an attempt to send a message to the webhook ended."""
+
+    DELIVERED = "delivered"
+    """It was taken."""
+    FAILED = "failed"
+    """It was not taken, and is sent again later."""
+    DEAD = "dead"
+    """It was not taken, and is given up."""
 
 
 class Meter(Protocol):
@@ -33,6 +44,10 @@ class Meter(Protocol):
         """Note how long after its launch an instance was first ready to be handed out."""
         ...
 
+    def ended(self, pool: PoolName, reason: EndReason) -> None:
+        """Note an allocation that this service ended by itself."""
+        ...
+
     def passed(self, pool: PoolName, *, succeeded: bool, took: float) -> None:
         """Note a pass; one that could not look at AWS, or was broken off, has not succeeded."""
         ...
@@ -43,6 +58,14 @@ class Meter(Protocol):
 
     def probed(self, pool: PoolName, *, ready: int, silent: int) -> None:
         """Note how many instances answered their probe, and how many did not."""
+        ...
+
+    def sent(self, outcome: MessageOutcome) -> None:
+        """Note an attempt to send a message to the webhook."""
+        ...
+
+    def heard(self, pool: PoolName, *, told: int, silent: int) -> None:
+        """Note how many allocated instances told when they were last used, and how many did not."""
         ...
 
     def leads(self, leading: bool) -> None:

@@ -21,6 +21,8 @@ from app.domain.model import (
 )
 from app.domain.setbacks import BootFailures
 from app.domain.sight import Sight
+from app.domain.terms import UNLIMITED, Terms, TermsPolicy
+from app.ports.line import RequestId
 from app.ports.meter import AllocationOutcome
 
 
@@ -69,17 +71,25 @@ class Registry(Protocol):
         now: datetime,
         ready_since: datetime | None = None,
         last_try: bool = True,
-        expires_at: datetime | None = None,
+        terms: Terms = UNLIMITED,
+        request: RequestId | None = None,
     ) -> Claimed:
         """Give the project its instance: the one it holds, else the one that has been idle longest.
 
-        One that it holds already is returned as it is, whatever its pool is, and whatever `expires_at` says:
-        that is when a new allocation ends by itself.
+        One that it holds already is returned as it is, whatever its pool and the `terms` are, by which a new
+        one is made. One that is to end by itself, and whose time to do so has come (see Lifetimes), ends
+        first: the project begins anew.
 
         Only an instance whose last probe passed at `ready_since` or later is given (None: any idle one).
-        Racing claims never share an instance, and a project never gets two. Raises PoolExhausted where
-        nothing can be given; the project then counts as waiting for a short time. Unless this is the
-        `last_try`, Unproved is raised where there are idle instances but none such, and nothing has changed.
+        Racing claims never share an instance, and a project never gets two. Nobody overtakes who waits in the
+        pool's line (see Line): a new one is made only where more instances could be given than projects stand
+        before this one, which are those before its place, and all in line where it has none. Its place ends
+        with a claim that succeeds, in whichever line it is; `request` says who claims, where it is one that
+        stands in line, so that it can still be abandoned.
+
+        Raises PoolExhausted where nothing can be given; the project then counts as waiting for a short time.
+        Unless this is the `last_try`, Unproved is raised where there are idle instances that are not ready,
+        and none can be given without them; then nothing has changed.
         """
         ...
 
@@ -105,29 +115,45 @@ class Registry(Protocol):
         ...
 
     def renew(
-        self, project: ProjectId, expires_at: datetime | None, *, actor: str, now: datetime
+        self,
+        project: ProjectId,
+        ttl: timedelta | None,
+        *,
+        policies: Mapping[PoolName, TermsPolicy],
+        expect: Sight | None = None,
+        actor: str,
+        now: datetime,
     ) -> Allocation:
-        """Move the end of the project's allocation; None takes its time limit away.
+        """Have the project's allocation last `ttl` from this moment; None takes its time limit away.
 
-        Raises AllocationNotFound where the project holds nothing (any more).
+        It is confirmed by that, and its end is announced anew. Raises AllocationNotFound where the project
+        holds nothing (any more), and TtlTooLong where the policy of its pool does not allow that. With
+        `expect`, raises VersionChanged, and does nothing, where what it holds is not as was shown.
         """
         ...
 
-    def expire(self, instance: InstanceId, *, now: datetime) -> bool:
-        """End an allocation whose time is over at `now`, and its instance, as `release` does.
+    def confirm(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+        """Note that who got the instance says so: the allocation does not end for want of that any more.
 
-        False, and no change, where it was renewed, is held, or ended meanwhile, or the pool is paused by now.
+        Changes nothing where it need not be confirmed (any more). Raises AllocationNotFound.
         """
         ...
 
     def hold(
-        self, instance: InstanceId, *, until: datetime | None, reason: str | None, actor: str, now: datetime
+        self,
+        instance: InstanceId,
+        *,
+        ttl: timedelta | None = None,
+        reason: str | None = None,
+        actor: str,
+        now: datetime,
     ) -> Instance:
-        """Hold an instance for inspection: it is not claimed, expired, replaced or terminated by us.
+        """Hold an instance for inspection: nothing claims, ends, replaces or terminates it but who asks to.
 
-        Held already, it is held on as asked now. Released or destroyed, it becomes terminating, but is not
-        terminated before the hold ends. Raises InstanceNotFound, and HoldTooLate where AWS was asked to
-        terminate it already, or it ends by no decision of ours.
+        For `ttl` from this moment; None: until somebody ends the hold. Held already, it is held on as asked
+        now. Released or destroyed, it becomes terminating, but is not terminated before the hold ends. Raises
+        InstanceNotFound, and HoldTooLate where AWS was asked to terminate it already, or it ends by no
+        decision of ours.
         """
         ...
 
@@ -138,10 +164,6 @@ class Registry(Protocol):
 
         With `expect`, raises VersionChanged, and does nothing, where the instance is not as it was shown.
         """
-        ...
-
-    def end_hold(self, instance: InstanceId, *, now: datetime) -> bool:
-        """End a hold whose time is over at `now`. False, and no change, where it was prolonged or is over."""
         ...
 
     def instances(

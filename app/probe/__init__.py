@@ -1,7 +1,8 @@
-"""Finds out whether instances answer: the Prober port over HTTP, over TCP, and not at all."""
+"""Asks instances whether they answer, over HTTP, over TCP, and not at all; and when they were last used."""
 
+from app.probe.heartbeat import HeartbeatReader
 from app.probe.http import HttpProber
 from app.probe.none import NoProber
 from app.probe.tcp import TcpProber
 
-__all__ = ["HttpProber", "NoProber", "TcpProber"]
+__all__ = ["HeartbeatReader", "HttpProber", "NoProber", "TcpProber"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Literal
 from urllib.parse import quote, urljoin, urlsplit
 
 from app.domain.model import InstanceId
@@ -47,7 +48,7 @@ class HttpProber:
 
         On code-server, `/healthz` without a query is the one request that does not count as a use.
         """
-        return self._health.ask(targets)
+        return frozenset(self._health.ask(targets))
 
     def opens(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         """Return those of `targets` whose front page opens. Never raises; bounded in time.
@@ -56,23 +57,23 @@ class HttpProber:
         and port. A code-server whose page is dead, with HTTP 500, still has a green `/healthz`. But it takes
         this request for a use: for instances that were never idle yet.
         """
-        return self._pages.ask(targets)
+        return frozenset(self._pages.ask(targets))
 
-    async def _answers(self, address: str, port: int) -> bool:
-        return (await get(address, port, self._target)).succeeded
+    async def _answers(self, address: str, port: int) -> Literal[True] | None:
+        return (await get(address, port, self._target)).succeeded or None
 
 
-async def _opens(address: str, port: int) -> bool:
+async def _opens(address: str, port: int) -> Literal[True] | None:
     target = "/"
     for _ in range(1 + _MOST_REDIRECTS):
         answer = await get(address, port, target)
         if answer.status not in _REDIRECTS or answer.location is None:
-            return answer.succeeded
+            return answer.succeeded or None
         there = urlsplit(urljoin(f"http://{address}:{port}{target}", answer.location))
         if (there.scheme, there.hostname, there.port or 80) != ("http", address, port):
-            return False
+            return None
         target = _in_ascii((there.path or "/") + (f"?{there.query}" if there.query else ""))
-    return False
+    return None
 
 
 def _in_ascii(target: str) -> str:

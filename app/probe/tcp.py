@@ -1,6 +1,7 @@
 """TcpProber: ready is who accepts a connection."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from app.domain.model import InstanceId
 from app.probe.connection import connection
@@ -18,13 +19,13 @@ class TcpProber:
 
     def probe(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         """Return those of `targets` that are ready. Never raises; bounded in time."""
-        return self._crowd.ask(targets)
+        return frozenset(self._crowd.ask(targets))
 
     def opens(self, targets: Mapping[InstanceId, tuple[str, int]]) -> frozenset[InstanceId]:
         """Return all of `targets`: what listens there need not speak HTTP."""
         return frozenset(targets)
 
 
-async def _accepts(address: str, port: int) -> bool:
+async def _accepts(address: str, port: int) -> Literal[True]:
     async with connection(address, port):
         return True

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, func, select
 from app.domain.counting import PUT_ASIDE, Count
 from app.domain.model import NOT_TERMINATED, InstanceState, PoolName
 from app.ports import Survey
-from app.registry import rows, statements
+from app.registry import launches, rows, statements
 from app.registry.leases import leader
+from app.registry.outbox import backlog, backlog_of
 from app.registry.schema import instances, pools
 from app.registry.transactions import Transactions
 
@@ -42,7 +43,9 @@ class SqlCensus:
                 controls={row.name: rows.controls(row) for row in known},
                 counts=living(tx),
                 waiting={pool: count for pool, count in queues},  # noqa: C416 - exactly two columns
+                launches=launches.measured_everywhere(tx),
                 leader=leading,
+                backlog=backlog_of(tx.execute(backlog).one()),
             )
 
 

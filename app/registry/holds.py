@@ -1,6 +1,7 @@
 """Holding instances for inspection: steps of the registry's transactions, each under the instance's lock."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -16,13 +17,15 @@ def hold(
     tx: Connection,
     instance: InstanceId,
     *,
-    until: datetime | None,
+    ttl: timedelta | None,
     reason: str | None,
     actor: str,
     now: datetime,
+    clock: Callable[[], datetime],
 ) -> Instance:
-    """Hold an instance, or go on holding it as asked now; see Registry.hold."""
+    """Hold an instance, or go on holding it as asked now; see Registry.hold. `clock` tells its end."""
     found = _ours(tx, instance)
+    until = None if ttl is None else clock() + ttl
     if _is_too_late(found):
         raise HoldTooLate(f"{instance} is being terminated by AWS already: it cannot be held any more.")
     since = now if found.hold is None else found.hold.since
@@ -56,14 +59,14 @@ def unhold(
     return _ours(tx, instance)
 
 
-def end_hold(tx: Connection, instance: InstanceId, *, now: datetime) -> bool:
-    """End a hold whose time is over; see Registry.end_hold."""
+def end_if_due(tx: Connection, instance: InstanceId, *, clock: datetime) -> bool:
+    """End a hold whose time is over; see Lifetimes.end_hold."""
     found = steps.locked(tx, instance)
-    if found is None or found.hold is None or found.hold.until is None or found.hold.until > now:
+    if found is None or found.hold is None or found.hold.until is None or found.hold.until > clock:
         return False
     reason = "its time is over"
     return steps.unhold(
-        tx, instance, found.pool, actor=POLLER, now=now, project=_holder(found), reason=reason
+        tx, instance, found.pool, actor=POLLER, now=clock, project=_holder(found), reason=reason
     )
 
 

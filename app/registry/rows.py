@@ -20,6 +20,7 @@ from app.domain.model import (
     PoolView,
 )
 from app.domain.setbacks import BootFailures
+from app.domain.telling import Told
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -119,6 +120,20 @@ def pool_view(row: Row[*tuple[Any, ...]]) -> PoolView:
         last_pass_at=row.last_pass_at,
         last_attempt_at=row.last_attempt_at,
     )
+
+
+def told(row: Row[*tuple[Any, ...]]) -> Told:
+    """Read what was told of a pool's limit."""
+    limit = word(Limit, row.limited_told) if row.limited_told else None
+    return Told(limited_by=limit, since=row.limited_since)
+
+
+def told_values(told: Told) -> dict[str, object]:
+    """Write it as column values, the reverse of `told`."""
+    return {
+        "limited_told": told.limited_by.value if told.limited_by else None,
+        "limited_since": told.since,
+    }
 
 
 def controls(row: Row[*tuple[Any, ...]]) -> Controls:

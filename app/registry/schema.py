@@ -106,6 +106,13 @@ instances = Table(
         name="offered_with_address",
     ),
     Index("instances_by_state", "pool", "state", "state_since"),
+    Index(
+        "held_instances",
+        "pool",
+        "held_until",
+        sqlite_where=text("held_until IS NOT NULL"),
+        postgresql_where=text("held_until IS NOT NULL"),
+    ),
 )
 
 allocations = Table(
@@ -121,11 +128,26 @@ allocations = Table(
     Column("tagged", Boolean, nullable=False),
     # All these by the database's clock: see clock.py.
     Column("expires_at", Utc),
-    Column("warn_at", Utc),  # when its end is to be announced; null once it is, or where it has none
+    Column("warn_at", Utc),  # when its end is to be announced; the end itself once it is
     Column("confirm_by", Utc),  # null once it is confirmed, or where it need not be
     Column("last_activity_at", Utc),
     Column("idle_warned_at", Utc),  # when its end for lack of use was announced; null once it is used again
     Column("heartbeat", BigInteger),  # as the instance told it last: milliseconds of its own clock
+    # What ends by itself is looked for every second.
+    *(
+        Index(
+            name,
+            "pool",
+            column,
+            sqlite_where=text(f"ended_at IS NULL AND {column} IS NOT NULL"),
+            postgresql_where=text(f"ended_at IS NULL AND {column} IS NOT NULL"),
+        )
+        for name, column in (
+            ("living_by_end", "expires_at"),
+            ("living_by_warning", "warn_at"),
+            ("living_by_confirmation", "confirm_by"),
+        )
+    ),
     # An instance is handed out once in its life; a project holds at most one.
     Index("one_allocation_per_instance", "instance_id", unique=True),
     Index(
@@ -193,6 +215,8 @@ outbox = Table(
     Column("dead_at", Utc),  # when it was given up
     Column("last_error", String),
     Index("outbox_by_due", "due_at"),
+    Index("outbox_by_death", "dead_at"),
+    sqlite_autoincrement=True,  # numbers are never used twice, so they can serve as a cursor
 )
 
 leases = Table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -21,8 +22,10 @@ from app.domain.model import (
 )
 from app.domain.setbacks import BootFailures
 from app.domain.sight import Sight
-from app.ports import Claimed, Unproved
-from app.registry import endings, holds, rows, statements, steps
+from app.domain.telling import Told, follow
+from app.domain.terms import UNLIMITED, Terms, TermsPolicy
+from app.ports import Claimed, RequestId, Unproved
+from app.registry import endings, holds, limits, places, rows, statements, steps
 from app.registry.errors import Conflict
 from app.registry.steps import POLLER
 from app.registry.transactions import Transactions
@@ -57,27 +60,34 @@ class SqlRegistry:
         now: datetime,
         ready_since: datetime | None = None,
         last_try: bool = True,
-        expires_at: datetime | None = None,
+        terms: Terms = UNLIMITED,
+        request: RequestId | None = None,
     ) -> Claimed:
         """See Registry.claim."""
         try:
             with self._exclusively() as tx:
                 self._queue(tx, project)
-                held = steps.held_by(tx, project)
+                held = self._held(tx, project)
                 if held is not None:
                     return Claimed(held, created=False)
-                taken = steps.take_longest_idle(
+                take = partial(
+                    steps.take_longest_idle,
                     tx,
                     pool,
                     project,
+                    request=request,
                     ready_since=ready_since,
                     patient=self._locks_rows,
-                    expires_at=expires_at,
+                    terms=terms,
+                    clock=partial(self._transactions.time, tx),
                     actor=actor,
                     now=now,
                 )
+                taken = take(where_nobody_waits=True)
+                if taken is None and self._is_its_turn(tx, pool, project, ready_since):
+                    taken = take(where_nobody_waits=False)
                 if taken is None and not last_try:
-                    candidates = steps.doubtful(tx, pool, CANDIDATES)
+                    candidates = steps.doubtful(tx, pool, CANDIDATES, ready_since)
                     if candidates:
                         raise Unproved(candidates, retry_after=RETRY_AFTER)
                 if taken is None:
@@ -95,6 +105,26 @@ class SqlRegistry:
             )
         return Claimed(taken, created=True)
 
+    def _held(self, tx: Connection, project: ProjectId) -> Allocation | None:
+        """Return what the project holds, and does not lose at this moment; its place in line ends with it."""
+        held, in_line = steps.held_in_line(tx, project)
+        if held is not None and (held.expires_at or held.confirm_by):
+            held = limits.going_on(tx, held, clock=self._transactions.time(tx))
+        if held is not None and in_line:
+            places.end(tx, project)
+        return held
+
+    def _is_its_turn(
+        self, tx: Connection, pool: PoolName, project: ProjectId, ready_since: datetime | None
+    ) -> bool:
+        """Whether others wait in line, and there is one for this project all the same."""
+        if not places.any_in(tx, pool):
+            return False
+        clock = partial(self._transactions.time, tx)
+        return places.is_its_turn(
+            tx, pool, project, ready_since=ready_since, side_by_side=self._locks_rows, clock=clock
+        )
+
     def destroy(
         self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
     ) -> Instance:
@@ -111,17 +141,28 @@ class SqlRegistry:
             return endings.release(tx, project, expect=expect, actor=actor, now=now)
 
     def renew(
-        self, project: ProjectId, expires_at: datetime | None, *, actor: str, now: datetime
+        self,
+        project: ProjectId,
+        ttl: timedelta | None,
+        *,
+        policies: Mapping[PoolName, TermsPolicy],
+        expect: Sight | None = None,
+        actor: str,
+        now: datetime,
     ) -> Allocation:
         """See Registry.renew."""
         with self._exclusively() as tx:
             self._queue(tx, project)
-            return endings.renew(tx, project, expires_at, actor=actor, now=now)
+            clock = partial(self._transactions.time, tx)
+            return limits.renew(
+                tx, project, ttl, policies=policies, expect=expect, actor=actor, now=now, clock=clock
+            )
 
-    def expire(self, instance: InstanceId, *, now: datetime) -> bool:
-        """See Registry.expire."""
+    def confirm(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+        """See Registry.confirm."""
         with self._exclusively() as tx:
-            return endings.expire(tx, instance, now=now)
+            self._queue(tx, project)
+            return limits.confirm(tx, project, actor=actor, now=now)
 
     def _queue(self, tx: Connection, project: ProjectId) -> None:
         """Have what concerns one project happen one after the other, also before it holds a row to lock.
@@ -135,11 +176,18 @@ class SqlRegistry:
     # Holds
 
     def hold(
-        self, instance: InstanceId, *, until: datetime | None, reason: str | None, actor: str, now: datetime
+        self,
+        instance: InstanceId,
+        *,
+        ttl: timedelta | None = None,
+        reason: str | None = None,
+        actor: str,
+        now: datetime,
     ) -> Instance:
         """See Registry.hold."""
         with self._exclusively() as tx:
-            return holds.hold(tx, instance, until=until, reason=reason, actor=actor, now=now)
+            clock = partial(self._transactions.time, tx)
+            return holds.hold(tx, instance, ttl=ttl, reason=reason, actor=actor, now=now, clock=clock)
 
     def unhold(
         self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
@@ -147,11 +195,6 @@ class SqlRegistry:
         """See Registry.unhold."""
         with self._exclusively() as tx:
             return holds.unhold(tx, instance, expect=expect, actor=actor, now=now)
-
-    def end_hold(self, instance: InstanceId, *, now: datetime) -> bool:
-        """See Registry.end_hold."""
-        with self._exclusively() as tx:
-            return holds.end_hold(tx, instance, now=now)
 
     # What a pass learns and decides
 
@@ -217,7 +260,7 @@ class SqlRegistry:
             pool = steps.move(tx, instance, booting, idle, now, unless_held=True, **offer)
             if pool is not None:
                 if before is not None and before.address is None:  # one that came back proves nothing new
-                    steps.boot_succeeded(tx, before)
+                    steps.boot_succeeded(tx, before, now)
                 steps.record(tx, EventKind.INSTANCE_IDLE, pool, POLLER, now, instance=instance)
         return pool is not None
 
@@ -314,8 +357,17 @@ class SqlRegistry:
 
         def once() -> None:
             with self._exclusively() as tx:
-                if tx.execute(statements.replace_pool, {"pool": view.pool, **values}).rowcount == 0:
-                    tx.execute(statements.add_pool, {"name": view.pool, **values})
+                row = tx.execute(statements.lock_told, {"pool": view.pool}).one_or_none()
+                before = Told() if row is None else rows.told(row)
+                told, news = before, None
+                if view.limited_by != before.limited_by or before.since is not None:
+                    told, news = follow(before, view.limited_by, self._transactions.time(tx))
+                columns = {**values, **rows.told_values(told)}
+                if tx.execute(statements.replace_pool, {"pool": view.pool, **columns}).rowcount == 0:
+                    tx.execute(statements.add_pool, {"name": view.pool, **columns})
+                if news is not None:
+                    now = view.last_attempt_at or self._transactions.time(tx)
+                    steps.record(tx, news.kind, view.pool, POLLER, now, reason=news.limited_by)
 
         _again(once)
 

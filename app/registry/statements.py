@@ -1,10 +1,23 @@
 """The SQL of the registry, built once: SQLAlchemy then compiles each statement only once, too."""
 
-from sqlalchemy import Select, bindparam, delete, exists, func, insert, or_, select, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from app.domain.model import InstanceState
-from app.registry.schema import allocations, boot_failures, events, instances, pools, waiting
+from app.registry.schema import allocations, boot_failures, events, instances, line, pools, waiting
 
 _held_columns = (
     allocations.c.project,
@@ -25,6 +38,10 @@ live_allocations = (
 )
 held_by = live_allocations.where(allocations.c.project == bindparam("project"))
 """The live allocation of a project."""
+held_by_with_place = held_by.add_columns(
+    exists().where(line.c.project == bindparam("project")).label("in_line")
+)
+"""The same, and whether the project stands in any line, or was just served there."""
 
 queue_project = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("project"), 0)))
 """Waits for other claims of the same project to end (PostgreSQL)."""
@@ -37,35 +54,56 @@ _idle = select(instances.c.id).where(
 """What may be handed out."""
 
 _found_ready = instances.c.ready_at >= bindparam("ready_since")
+_nobody_waits = ~exists().where(line.c.pool == bindparam("of_pool"))
+_has_a_place = exists().where(line.c.project == bindparam("for_project"))
 
 
-def _take(one: Select[tuple[str]], *, skip_locked: bool) -> ReturningUpdate[tuple[str, str, int]]:
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Allocates what has been idle longest, and tells whether the project has a place in any line."""
+
+    at_once: Executable
+    """Passes over whom another transaction has locked."""
+    patiently: Executable
+    """Waits for those: a probe may be noted, and nothing taken."""
+    any_left: Executable
+    """Whether there is one at all."""
+
+
+def _take(*conditions: ColumnElement[bool]) -> Take:
+    some = _idle.where(*conditions)
+    return Take(_first(some, skip_locked=True), _first(some, skip_locked=False), select(exists(some)))
+
+
+def _first(some: Select[tuple[str]], *, skip_locked: bool) -> Executable:
     # SQLite has no row locks and leaves FOR UPDATE out; there one writer at a time is the order.
-    first = one.order_by(instances.c.state_since, instances.c.id).limit(1)
+    first = some.order_by(instances.c.state_since, instances.c.id).limit(1)
     first = first.with_for_update(skip_locked=skip_locked)
     return (
         update(instances)
         .where(instances.c.id == first.scalar_subquery())
         .values(state=InstanceState.ALLOCATED.value, state_since=bindparam("now"))
-        .returning(instances.c.id, instances.c.address, instances.c.port)
+        .returning(instances.c.id, instances.c.address, instances.c.port, _has_a_place.label("in_line"))
     )
 
 
-take_longest_idle = _take(_idle, skip_locked=True)
-take_longest_idle_of_the_ready = _take(_idle.where(_found_ready), skip_locked=True)
-wait_for_longest_idle = _take(_idle, skip_locked=False)
-wait_for_longest_idle_of_the_ready = _take(_idle.where(_found_ready), skip_locked=False)
-"""The same, but who is locked at the moment is waited for: a probe may be noted, and nothing taken."""
-any_idle = select(exists(_idle))
-any_idle_of_the_ready = select(exists(_idle.where(_found_ready)))
+take_where_nobody_waits = _take(_nobody_waits)
+take_of_the_ready_where_nobody_waits = _take(_nobody_waits, _found_ready)
+take = _take()
+take_of_the_ready = _take(_found_ready)
 
 doubtful_idle = (
     select(instances.c.id, instances.c.address, instances.c.port)
-    .where(instances.c.pool == bindparam("pool"), instances.c.state == InstanceState.IDLE.value, _unheld)
+    .where(
+        instances.c.pool == bindparam("pool"),
+        instances.c.state == InstanceState.IDLE.value,
+        _unheld,
+        or_(instances.c.ready_at.is_(None), instances.c.ready_at < bindparam("ready_since")),
+    )
     .order_by(instances.c.ready_at.is_(None), instances.c.state_since, instances.c.id)
     .limit(bindparam("count"))
 )
-"""The idle ones to ask first where none was found ready lately: those last that did not answer."""
+"""The idle ones to ask first that were not found ready lately: those last that did not answer."""
 lock_idle = (
     select(instances.c.id)
     .where(
@@ -88,10 +126,14 @@ end_allocation = (
     .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
     .returning(allocations.c.project)
 )
-renew = (
+_live_of_instance = (allocations.c.instance_id == bindparam("instance"), allocations.c.ended_at.is_(None))
+limits_of = select(allocations.c.expires_at, allocations.c.warn_at, allocations.c.confirm_by).where(
+    *_live_of_instance
+)
+set_limits = (
     update(allocations)
-    .where(allocations.c.instance_id == bindparam("instance"), allocations.c.ended_at.is_(None))
-    .values(expires_at=bindparam("until"))
+    .where(*_live_of_instance)
+    .values(expires_at=bindparam("ends"), warn_at=bindparam("warns"), confirm_by=bindparam("confirms"))
 )
 mark_tagged = (
     update(allocations)
@@ -188,6 +230,12 @@ is_paused = (
     select(pools.c.paused_at.is_not(None)).where(pools.c.name == bindparam("pool")).with_for_update(read=True)
 )
 """Whether an operator paused the pool; whoever wants to waits until this transaction is over."""
+lock_told = (
+    select(pools.c.limited_told, pools.c.limited_since)
+    .where(pools.c.name == bindparam("pool"))
+    .with_for_update()
+)
+"""What was told of the pool's limit; nobody else tells more until this transaction is over."""
 owner = select(pools.c.group_name, pools.c.region).where(pools.c.name == bindparam("pool"))
 add_pool = insert(pools)
 replace_pool = update(pools).where(pools.c.name == bindparam("pool"))

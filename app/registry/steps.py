@@ -1,11 +1,13 @@
 """What the registry's transactions are made of: each step runs inside one, and none begins or ends it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app.domain.events import EventKind
+from app.domain.events import Event, EventKind
+from app.domain.limits import Limits, limits_of
 from app.domain.model import (
     TRANSITIONS,
     Allocation,
@@ -18,7 +20,10 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.setbacks import BootFailures
-from app.registry import rows, statements
+from app.domain.terms import Terms
+from app.ports import RequestId
+from app.registry import launches, messages, places, rows, statements
+from app.registry.messages import Ahead
 
 POLLER = "poller"
 """The actor of what a pass does by itself."""
@@ -36,38 +41,53 @@ def held_by(tx: Connection, project: ProjectId) -> Allocation | None:
     return None if row is None else rows.allocation(row)
 
 
+def held_in_line(tx: Connection, project: ProjectId) -> tuple[Allocation | None, bool]:
+    """Return the same, and whether the project has a place in any line beside it."""
+    row = tx.execute(statements.held_by_with_place, {"project": project}).one_or_none()
+    return (None, False) if row is None else (rows.allocation(row), row.in_line)
+
+
 def take_longest_idle(
     tx: Connection,
     pool: PoolName,
     project: ProjectId,
     *,
+    where_nobody_waits: bool,
+    request: RequestId | None,
     ready_since: datetime | None,
     patient: bool,
-    expires_at: datetime | None,
+    terms: Terms,
+    clock: Callable[[], datetime],
     actor: str,
     now: datetime,
 ) -> Allocation | None:
     """Allocate to the project what has been idle longest, of all or of those found ready since then.
 
-    What another transaction has locked is passed over at first; the `patient` then wait for it.
+    With `where_nobody_waits`, None where anybody stands in the pool's line. The project's own place in line
+    ends, see places.serve.
+
+    What another transaction has locked is passed over at first; the `patient` then wait for it. `clock` tells
+    the time that limits go by, and is asked only where there are any.
     """
+    wanted: dict[str, object] = {"of_pool": pool, "for_project": project, "now": now}
     if ready_since is None:
-        wanted = {"of_pool": pool, "now": now}
-        take, wait_for = statements.take_longest_idle, statements.wait_for_longest_idle
-        any_left = statements.any_idle
+        take = statements.take_where_nobody_waits if where_nobody_waits else statements.take
     else:
-        wanted = {"of_pool": pool, "ready_since": ready_since, "now": now}
-        take = statements.take_longest_idle_of_the_ready
-        wait_for = statements.wait_for_longest_idle_of_the_ready
-        any_left = statements.any_idle_of_the_ready
-    taken = tx.execute(take, wanted).one_or_none()
+        wanted["ready_since"] = ready_since
+        take = statements.take_of_the_ready
+        if where_nobody_waits:
+            take = statements.take_of_the_ready_where_nobody_waits
+    taken = tx.execute(take.at_once, wanted).one_or_none()
     for _ in range(PATIENCE if patient else 0):
         # Whom we waited for may be taken by then, and the statement does not look for another one.
-        if taken is not None or not tx.execute(any_left, wanted).scalar_one():
+        if taken is not None or not tx.execute(take.any_left, wanted).scalar_one():
             break
-        taken = tx.execute(wait_for, wanted).one_or_none()
+        taken = tx.execute(take.patiently, wanted).one_or_none()
     if taken is None:
         return None
+    if taken.in_line:
+        places.serve(tx, project, request)
+    limits = limits_of(terms, clock()) if terms.limited else Limits()
     tx.execute(
         statements.add_allocation,
         {
@@ -76,7 +96,9 @@ def take_longest_idle(
             "instance_id": taken.id,
             "allocated_at": now,
             "tagged": False,
-            "expires_at": expires_at,
+            "expires_at": limits.expires_at,
+            "warn_at": limits.warn_at,
+            "confirm_by": limits.confirm_by,
         },
     )
     record(tx, EventKind.ALLOCATION_CREATED, pool, actor, now, instance=taken.id, project=project)
@@ -87,13 +109,17 @@ def take_longest_idle(
         address=taken.address,
         port=taken.port,
         allocated_at=now,
-        expires_at=expires_at,
+        expires_at=limits.expires_at,
+        confirm_by=limits.confirm_by,
     )
 
 
-def doubtful(tx: Connection, pool: PoolName, count: int) -> dict[InstanceId, tuple[str, int]]:
-    """Name idle instances, the longest idle first, and where they listen."""
-    found = tx.execute(statements.doubtful_idle, {"pool": pool, "count": count})
+def doubtful(
+    tx: Connection, pool: PoolName, count: int, ready_since: datetime | None
+) -> dict[InstanceId, tuple[str, int]]:
+    """Name idle instances that were not found ready since then, the longest idle first: where they listen."""
+    wanted = {"pool": pool, "count": count, "ready_since": ready_since}
+    found = tx.execute(statements.doubtful_idle, wanted)
     return {row.id: (row.address, row.port) for row in found}
 
 
@@ -205,7 +231,7 @@ def holder(tx: Connection, project: ProjectId) -> tuple[Allocation, Instance] | 
         return None
     if instance.state is not InstanceState.ALLOCATED or instance.project != project:
         return None
-    return replace(held, expires_at=instance.expires_at), instance
+    return replace(held, expires_at=instance.expires_at, confirm_by=instance.confirm_by), instance
 
 
 def record(
@@ -218,9 +244,14 @@ def record(
     instance: InstanceId | None = None,
     project: ProjectId | None = None,
     reason: str | None = None,
+    ahead: Ahead | None = None,
 ) -> None:
-    """Add a line to the audit trail."""
-    tx.execute(
+    """Add a line to the audit trail, and write the message that tells of it, where there is one.
+
+    `ahead`: the end that an ALLOCATION_EXPIRING announces; left out, it is the allocation's time limit.
+    """
+    told = None if reason is None else str(reason)
+    added = tx.execute(
         statements.add_event,
         {
             "at": now,
@@ -229,9 +260,21 @@ def record(
             "actor": actor,
             "instance_id": instance,
             "project": project,
-            "reason": None if reason is None else str(reason),
+            "reason": told,
         },
     )
+    number: int = added.inserted_primary_key[0]  # type: ignore[index]  # of a plain insert there is one
+    event = Event(
+        id=number,
+        at=now,
+        kind=kind,
+        pool=pool,
+        actor=actor,
+        instance=instance,
+        project=project,
+        reason=told,
+    )
+    messages.write(tx, event, ahead)
 
 
 def adopt(
@@ -304,8 +347,9 @@ def boot_failed(tx: Connection, instance: Instance, now: datetime) -> None:
     tx.execute(statements.add_failures, values)
 
 
-def boot_succeeded(tx: Connection, instance: Instance) -> None:
-    """End the row."""
+def boot_succeeded(tx: Connection, instance: Instance, now: datetime) -> None:
+    """End the row, and note how long the launch took."""
+    launches.measure(tx, instance, now)
     tx.execute(statements.end_failures, {"of_pool": instance.pool, "of_template": instance.template or ""})
 
 

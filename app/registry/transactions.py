@@ -12,6 +12,7 @@ from app.registry.breaker import Breaker
 from app.registry.clock import time_of
 from app.registry.database import EXCLUSIVE
 from app.registry.errors import translated
+from app.registry.messages import TELLS
 from app.registry.queue import queue_of
 
 
@@ -27,11 +28,15 @@ class Transactions:
         *,
         breaker: Breaker | None = None,
         clock: Callable[[Connection], datetime] = time_of,
+        tells: bool = False,
     ) -> None:
-        """`clock` tells the time that all replicas go by: the database's."""
+        """`clock` tells the time that all replicas go by: the database's.
+
+        With `tells`, what happens is written into the outbox, too, for somebody to be told.
+        """
         self.engine = engine
         self._clock = clock
-        self._writing = engine.execution_options(**{EXCLUSIVE: True})
+        self._writing = engine.execution_options(**{EXCLUSIVE: True, TELLS: tells})
         # On SQLite every transaction sees one moment; on PostgreSQL each of its statements one of its own.
         snapshot = {"isolation_level": "REPEATABLE READ"} if self.lock_rows else {}
         self._still = engine.execution_options(**snapshot)

@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
+
+import structlog
 
 from app.domain.errors import AllocatedElsewhere, PoolExhausted, PoolNotFound
 from app.domain.model import (
@@ -11,20 +14,38 @@ from app.domain.model import (
     Allocation,
     Instance,
     InstanceId,
-    InstanceState,
     PoolName,
     ProjectId,
 )
 from app.domain.sight import Sight
-from app.ports import AllocationOutcome, Claimed, Clock, Meter, Prober, Registry, Unproved, Waker
+from app.domain.terms import Terms, TermsPolicy
+from app.ports import (
+    AllocationOutcome,
+    Claimed,
+    Clock,
+    Line,
+    Meter,
+    Prober,
+    Registry,
+    RequestId,
+    Unproved,
+    Waker,
+)
+from app.service.outlook import Outlook
 from app.service.readiness import FRESH
-from app.service.waiting import Supply, WaitingRoom
+from app.service.waiting import HungUp, Waiter, WaitingRoom
 
 PATIENCE = timedelta(milliseconds=300)
 """How long a claim goes on asking instances."""
 LOOKED_WITHIN = timedelta(minutes=5)
 """How old the last good look at AWS may be where nothing else speaks for an idle instance."""
 AT_ONCE = timedelta()
+
+log = structlog.get_logger()
+
+
+class _Claim(Protocol):
+    def __call__(self, *, request: RequestId | None = None) -> Claimed: ...
 
 
 class Allocator:
@@ -34,9 +55,11 @@ class Allocator:
         self,
         *,
         quick_probers: Mapping[PoolName, Prober],
+        terms: Mapping[PoolName, TermsPolicy],
         registry: Registry,
         waker: Waker,
         clock: Clock,
+        line: Line,
         waiting_room: WaitingRoom,
         meter: Meter,
         monotonic: Callable[[], float],
@@ -46,10 +69,12 @@ class Allocator:
         `monotonic` returns seconds that never jump.
         """
         self._quick_probers = quick_probers
+        self._terms = terms
         self._registry = registry
         self._waker = waker
         self._clock = clock
         self._waiting_room = waiting_room
+        self._outlook = Outlook(line, clock=clock, monotonic=monotonic)
         self._meter = meter
         self._monotonic = monotonic
 
@@ -61,37 +86,51 @@ class Allocator:
         pool: PoolName | None = None,
         wait: timedelta = AT_ONCE,
         ttl: timedelta | None = None,
+        confirm_within: timedelta | None = None,
+        gone: Callable[[], bool] = lambda: False,
     ) -> Claimed:
         """Give the project its instance, the same at every call, and start the top-up at once.
 
         Out of `pool`, or of the default one where none is named; a project that holds one of another pool is
         given that where none is named, and AllocatedElsewhere is raised otherwise. A new allocation ends
-        after `ttl` unless it is renewed. Raises PoolNotFound.
+        after `ttl` unless it is renewed, and after `confirm_within` unless it is confirmed, renewed or used;
+        what its pool says counts where nothing is asked for. Raises PoolNotFound and TtlTooLong.
 
         Where no probe of the idle instances is recent, because nothing ran for a while that would probe
         them, they are asked now. Raises PoolExhausted where nothing is idle, or what is does not answer, or
         nobody has looked at AWS for long, and that stays so for the time of `wait` (see WaitingRoom): the
-        project counts as demand meanwhile, and for a short time after.
+        project counts as demand meanwhile, and for a short time after. Not so once the client is `gone`,
+        which is looked at while it waits: it then leaves neither a place in line nor an allocation.
         """
         source = self._known(pool)
-        claim = partial(self._allocate, source, project, named=pool is not None, ttl=ttl, actor=actor)
+        terms = self._terms[source].terms(ttl=ttl, confirm_within=confirm_within)
+        claim = partial(self._allocate, source, project, named=pool is not None, terms=terms, actor=actor)
+        waiter = partial(self._waiting_room.waiter, source, project, actor=actor, gone=gone)
         begun = self._monotonic()
         try:
-            claimed = self._claim_or_wait(source, project, claim, wait)
-        except PoolExhausted:
+            claimed = self._claim_or_wait(source, claim, wait, waiter)
+        except PoolExhausted as refused:
             self._meter.allocated(source, AllocationOutcome.EMPTY, self._monotonic() - begun)
-            raise
+            if isinstance(refused, HungUp):
+                raise
+            raise self._outlook.with_estimate(source, refused) from refused
         self._meter.allocated(source, claimed.outcome, self._monotonic() - begun)
         return claimed
 
-    def renew(self, project: ProjectId, ttl: timedelta | None, *, actor: str) -> Allocation:
+    def renew(
+        self, project: ProjectId, ttl: timedelta | None, *, actor: str, expect: Sight | None = None
+    ) -> Allocation:
         """Have the project's allocation last `ttl` from now; None: until somebody ends it.
 
-        Raises AllocationNotFound.
+        That confirms it, too. Raises AllocationNotFound, TtlTooLong where its pool does not allow that, and
+        with `expect` VersionChanged where what it holds is not as was shown.
         """
         now = self._clock.now()
-        expires_at = None if ttl is None else now + ttl
-        return self._registry.renew(project, expires_at, actor=actor, now=now)
+        return self._registry.renew(project, ttl, policies=self._terms, expect=expect, actor=actor, now=now)
+
+    def confirm(self, project: ProjectId, *, actor: str) -> Allocation:
+        """Note that who got the instance says so; again, it changes nothing. Raises AllocationNotFound."""
+        return self._registry.confirm(project, actor=actor, now=self._clock.now())
 
     def release(self, project: ProjectId, *, actor: str, expect: Sight | None = None) -> Allocation:
         """End the project's allocation and its instance, as `destroy` does.
@@ -125,8 +164,7 @@ class Allocator:
         It is neither handed out nor ended by us meanwhile. Raises InstanceNotFound and HoldTooLate.
         """
         now = self._clock.now()
-        until = None if ttl is None else now + ttl
-        held = self._registry.hold(instance, until=until, reason=reason, actor=actor, now=now)
+        held = self._registry.hold(instance, ttl=ttl, reason=reason, actor=actor, now=now)
         self._wake(held.pool)
         return held
 
@@ -153,7 +191,7 @@ class Allocator:
             self._waker.wake(pool)
 
     def _claim_or_wait(
-        self, pool: PoolName, project: ProjectId, claim: Callable[[], Claimed], wait: timedelta
+        self, pool: PoolName, claim: _Claim, wait: timedelta, waiter: Callable[[], Waiter]
     ) -> Claimed:
         try:
             return claim()
@@ -161,15 +199,29 @@ class Allocator:
             self._wake(pool)
             if wait <= AT_ONCE:
                 raise
-            look = partial(self._supply, pool)
-            return replace(self._waiting_room.wait(pool, project, wait, look, claim, refused), waited=True)
+            return replace(self._wait(waiter(), wait, claim, refused), waited=True)
+
+    def _wait(self, waiter: Waiter, wait: timedelta, claim: _Claim, refused: PoolExhausted) -> Claimed:
+        begun = self._monotonic()
+        try:
+            return self._waiting_room.wait(waiter, wait, partial(claim, request=waiter.request), refused)
+        except HungUp:
+            self._wake(waiter.pool)  # an allocation may have ended with it, and demand has
+            waited = round(self._monotonic() - begun, 1)
+            log.info("request.abandoned", pool=waiter.pool, project=waiter.project, waited_seconds=waited)
+            raise
 
     def _allocate(
-        self, pool: PoolName, project: ProjectId, *, named: bool, ttl: timedelta | None, actor: str
+        self,
+        pool: PoolName,
+        project: ProjectId,
+        *,
+        named: bool,
+        terms: Terms,
+        actor: str,
+        request: RequestId | None = None,
     ) -> Claimed:
-        claimed = self._claim(pool, project, ttl=ttl, actor=actor)
-        if not claimed.created and self._is_over(claimed.allocation):
-            claimed = self._claim(pool, project, ttl=ttl, actor=actor)
+        claimed = self._claim(pool, project, terms=terms, actor=actor, request=request)
         held = claimed.allocation
         if claimed.created:
             self._wake(pool)
@@ -180,20 +232,13 @@ class Allocator:
             )
         return claimed
 
-    def _is_over(self, held: Allocation) -> bool:
-        """End an allocation whose time is over, though no pass has found it yet: nobody is to start on it."""
+    def _claim(
+        self, pool: PoolName, project: ProjectId, *, terms: Terms, actor: str, request: RequestId | None
+    ) -> Claimed:
         now = self._clock.now()
-        if held.expires_at is None or held.expires_at > now:
-            return False
-        over = self._registry.expire(held.instance, now=now)
-        if over:
-            self._wake(held.pool)
-        return over
-
-    def _claim(self, pool: PoolName, project: ProjectId, *, ttl: timedelta | None, actor: str) -> Claimed:
-        now = self._clock.now()
-        expires_at = None if ttl is None else now + ttl
-        claim = partial(self._registry.claim, pool, project, actor=actor, now=now, expires_at=expires_at)
+        claim = partial(
+            self._registry.claim, pool, project, actor=actor, now=now, terms=terms, request=request
+        )
         since, silent = now - FRESH, set[InstanceId]()
         while self._clock.now() - now <= PATIENCE:
             try:
@@ -216,11 +261,3 @@ class Allocator:
         """
         seen_at = self._registry.view(pool).last_pass_at
         return seen_at is not None and now - seen_at <= LOOKED_WITHIN
-
-    def _supply(self, pool: PoolName) -> Supply:
-        """Count what a claim could get, without making one."""
-        since = self._clock.now() - FRESH
-        idle = self._registry.instances(pool, {InstanceState.IDLE}).values()
-        free = [one for one in idle if not one.held]
-        ready = sum(one.ready_at is not None and one.ready_at >= since for one in free)
-        return Supply(ready=ready, doubtful=len(free) - ready)

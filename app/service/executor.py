@@ -12,8 +12,6 @@ from app.domain.actions import (
     Adopt,
     Change,
     Discover,
-    EndHold,
-    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -198,7 +196,7 @@ class Executor:
             case _:
                 return self._note(action)
 
-    def _note(self, action: Record) -> bool:  # noqa: PLR0911 - a table of cases
+    def _note(self, action: Record) -> bool:
         now, pool, registry = self._clock.now(), self._policy.pool, self._registry
         match action:
             case Discover(seen):
@@ -212,10 +210,6 @@ class Executor:
                 registry.mark_in_service(instance, since)
             case MarkMissing(instance, since):
                 registry.mark_missing(instance, since)
-            case Expire(instance):
-                return registry.expire(instance, now=now)
-            case EndHold(instance):
-                return registry.end_hold(instance, now=now)
             case MarkTerminating(instance, expect, reason):
                 return registry.end(
                     instance, expect=expect, to=InstanceState.TERMINATING, reason=reason, now=now

@@ -7,7 +7,7 @@ from app.domain.errors import GroupChanged
 from app.domain.model import InstanceState, Known, Observation, Policy
 from app.domain.plan import Plan, plan
 from app.domain.setbacks import LaunchFailure, Setbacks
-from app.ports import Clock, Cloud, ControlPanel, Registry
+from app.ports import Clock, Cloud, ControlPanel, Due, Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,8 @@ class Preview:
     known: Known
     waiting: int
     todo: Plan
+    due: Due | None = None
+    """What has had its time; None where nobody asked."""
 
 
 def preview(

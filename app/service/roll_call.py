@@ -8,6 +8,7 @@ import structlog
 from app.domain.errors import RegistryUnavailable
 from app.domain.replicas import BEAT, Replica
 from app.ports import Clock, Presence
+from app.service.unattended import Unattended
 
 log = structlog.get_logger()
 
@@ -39,7 +40,6 @@ class RollCall:
         self._beat = beat
         self._ended = Event()
         self._thread: Thread | None = None
-        self._failing = False
 
     def begin(self, *, serves: bool, polls: bool) -> None:
         """Answer from now on. Call it once, after the fork: threads do not survive one."""
@@ -62,21 +62,12 @@ class RollCall:
             self._thread.join(GRACE)
 
     def _answer(self, replica: Replica) -> None:
+        say = Unattended(
+            lambda: self._presence.note(replica), lambda error: log.error("roll_call.crashed", exc_info=error)
+        )
         while True:
-            self._say(replica)
+            say()
             if self._ended.wait(self._beat):
                 break
         with suppress(RegistryUnavailable):  # the others find out by themselves
             self._presence.forget(replica.name)
-
-    def _say(self, replica: Replica) -> None:
-        try:
-            self._presence.note(replica)
-        except RegistryUnavailable:
-            pass  # whoever needs it tells
-        except Exception:
-            if not self._failing:
-                log.exception("roll_call.crashed")
-            self._failing = True
-        else:
-            self._failing = False

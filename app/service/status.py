@@ -1,15 +1,17 @@
 """What an operator asks first: how many are idle, who holds what, and what is in the way."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
 from app.domain.controls import Controls
 from app.domain.counting import Count, counted
 from app.domain.errors import PoolNotFound, RegistryUnavailable
+from app.domain.estimate import typical
 from app.domain.model import DEFAULT_POOL, Instance, Limit, Notice, PoolName, PoolView
-from app.ports import Census, Clock, Lease, Registry, Survey
+from app.ports import Backlog, Census, Clock, Lease, Registry, Survey
+from app.service.undelivered import undelivered
 from app.settings import PoolSettings
 
 MISSED_PASSES = 6
@@ -41,6 +43,8 @@ class PoolStatus:
     """How many instances it has, each counted once."""
     waiting: int
     """How many projects asked in vain a short time ago, and hold nothing yet."""
+    launch_time: timedelta | None = None
+    """How long the last launches took until the instance was ready: their median. None: none was measured."""
     pass_age: timedelta | None = None
     """Since the last good pass; None where there was none yet."""
     stale: bool = False
@@ -59,6 +63,10 @@ class Summary:
     pools: Sequence[PoolStatus]
     """All pools, `default` first and the others by name."""
     duty: Duty
+    backlog: Backlog = field(default_factory=Backlog)
+    """What is still to be sent to the webhook, and what was given up."""
+    backlog_age: timedelta | None = None
+    """How long ago the oldest of what is to be sent was written; None where there is nothing."""
 
     @property
     def default(self) -> PoolStatus:
@@ -129,7 +137,13 @@ class StatusReader:
         survey = self._survey()
         order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
         pools = [self._shown(survey, name, _controls(survey, name)) for name in order]
-        return Summary(pools=pools, duty=self._duty(survey, pools[0].pass_age))
+        oldest_at = survey.backlog.oldest_at
+        return Summary(
+            pools=pools,
+            duty=self._duty(survey, pools[0].pass_age),
+            backlog=survey.backlog,
+            backlog_age=None if oldest_at is None else max(timedelta(), self._clock.now() - oldest_at),
+        )
 
     def pools(self) -> Sequence[PoolStatus]:
         """Tell the figures of every pool, `default` first and the others by name."""
@@ -188,6 +202,7 @@ class StatusReader:
             limited_by = None
         if name == DEFAULT_POOL:
             notices += unknown_pools(survey.counts, self._pools)
+            notices += undelivered(survey.backlog, self._clock.now())
         shown = replace(view, limited_by=limited_by, notices=tuple(notices))
         return PoolStatus(
             config=self._pools[name],
@@ -195,6 +210,7 @@ class StatusReader:
             view=shown,
             count=survey.counts.get(name, Count()),
             waiting=survey.waiting.get(name, 0),
+            launch_time=typical(survey.launches.get(name, ())),
             pass_age=self._age(view),
             stale=stale,
         )

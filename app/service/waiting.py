@@ -1,182 +1,255 @@
 """Waiting in line for an instance: a few requests at a time, for each of them holds a thread."""
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import takewhile
 from threading import Event, Lock
 
-from app.domain.errors import PoolExhausted
+from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.model import PoolName, ProjectId
-from app.ports import Claimed
+from app.ports import Claimed, Clock, Line, RequestId, Standing
+from app.service.readiness import FRESH
 
 # All in seconds.
 TICK = 0.2
 """How often those in line look whether there is something for them; one look serves all of a pool."""
 INSIST = 5.0
-"""How often each asks the registry itself: so it goes on counting as demand, and learns what its project got
-elsewhere."""
+"""How often each asks the registry itself: so it goes on counting as demand."""
 DOUBT = 2.0
 """How often instances are asked again that are idle, but did not answer lately."""
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
-    """How many instances of a pool could be handed out."""
-
-    ready: int
-    doubtful: int
-    """Idle, but none of their probes passed lately: a claim would have to ask them."""
+_NOBODY = "Nobody waits for the answer any more."
 
 
-@dataclass(slots=True, eq=False)
-class _Waiter:
+class HungUp(PoolExhausted):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Waiter:
+    """A request that is ready to wait."""
+
+    request: RequestId
     pool: PoolName
+    project: ProjectId
+    actor: str
+    """Who asks, for the audit trail."""
+    gone: Callable[[], bool]
+    """Whether its client has hung up."""
     replaced: Event = field(default_factory=Event)
     """A newer request of the same project has the place now."""
-    served: bool = False
-    """An older request of the same project got an instance after all: it need only be fetched."""
+    settled: Event = field(default_factory=Event)
+    """It has got in line by now, or could not."""
+    entered_at: float | None = None
+    """When it got its place in line, by `monotonic`; None: it has none yet."""
 
 
 @dataclass(slots=True)
 class _Glance:
-    """What was last seen of a pool."""
+    """What was last seen of a pool's line."""
 
-    supply: Supply | None = None
+    standing: Standing | None = None
     looked_at: float = 0.0
     lock: Lock = field(default_factory=Lock)
 
 
 class WaitingRoom:
-    """Lets requests wait for an instance: so many at a time in this process, the longest waiting first.
-
-    Only among those who wait here: who has just come, or waits in another process, may be faster.
+    """Lets requests wait for an instance: so many at a time in this process, in the order of the Line.
 
     A project has one place: its newest request waits, for the client of an older one has most likely given
-    up, which nothing tells. And each pool has one place that no other can take, where there are so many.
+    up, which a proxy in between need not tell. And each pool has one place in this process that no other can
+    take, where there are so many.
     """
 
     def __init__(
         self,
         *,
+        line: Line,
+        requests: Iterator[RequestId],
         places: int,
         pools: Collection[PoolName],
+        clock: Clock,
         monotonic: Callable[[], float],
         sleep: Callable[[Event, float], object],
     ) -> None:
-        """`monotonic` returns seconds that never jump.
+        """Take names for the requests that wait: no other has the same, in whichever process.
 
+        `monotonic` returns seconds that never jump.
         `sleep` returns after so many of them, and at once where the event is set.
         """
+        self._line = line
+        self._requests = requests
         self._places = places
         self._pools = frozenset(pools)
+        self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = Lock()
         self._open: Callable[[], bool] = lambda: True
-        self._waiting: dict[ProjectId, _Waiter] = {}  # those who came first stand first
+        self._waiting: dict[ProjectId, Waiter] = {}
         self._glances: dict[PoolName, _Glance] = {}
 
     def open_while(self, condition: Callable[[], bool]) -> None:
         """Send everybody away, and let nobody in, once the condition fails: the process is about to end."""
         self._open = condition
 
-    def wait(  # noqa: PLR0917 - what is waited for, and how to get it
-        self,
-        pool: PoolName,
-        project: ProjectId,
-        patience: timedelta,
-        look: Callable[[], Supply],
-        claim: Callable[[], Claimed],
-        refused: PoolExhausted,
+    def waiter(self, pool: PoolName, project: ProjectId, *, actor: str, gone: Callable[[], bool]) -> Waiter:
+        """Return one that can `wait`; it stands nowhere yet."""
+        return Waiter(request=next(self._requests), pool=pool, project=project, actor=actor, gone=gone)
+
+    def wait(
+        self, waiter: Waiter, patience: timedelta, claim: Callable[[], Claimed], refused: PoolExhausted
     ) -> Claimed:
-        """Return what `claim` got, as soon as `look` shows that it may get something.
+        """Return what `claim` got, as soon as it is the request's turn and there is something for it.
 
         Raises PoolExhausted once `patience` is over, and at once, as `refused` says, where there is no place,
-        or a newer request of the project takes it over. `claim` raises it as long as there is nothing;
-        whatever else the two raise ends the wait.
+        or a newer request of the project takes it over; HungUp where the client has. `claim` raises it as
+        long as there is nothing; whatever else is raised ends the wait. Who waits no longer, for whatever
+        reason, stands in nobody's way.
         """
         until = self._monotonic() + patience.total_seconds()
-        with self._place(pool, project, refused) as waiter:
+        with self._place(waiter, refused):
             asked_at = self._monotonic()
             while self._open() and (left := until - self._monotonic()) > 0:
                 self._sleep(waiter.replaced, min(TICK, left))
-                if waiter.replaced.is_set():
-                    raise _also(
-                        refused, "A newer request of the same project took the place of this one, and waits."
-                    )
                 now = self._monotonic()
                 since = now - asked_at if now < until else INSIST  # the last one is due whenever it was
-                if not self._is_worth_a_claim(waiter, look, since):
+                if not self._is_worth_a_claim(waiter, since, refused):
                     continue
                 asked_at = now
-                waiter.served = False  # it may become true while this claim still goes on, in vain
                 try:
                     claimed = claim()
                 except PoolExhausted as error:
                     refused = error
-                else:
-                    self._tell_the_newer(project)
-                    return claimed
-        raise refused
+                    continue
+                self._hand_over(waiter, claimed)
+                return claimed
+            raise refused
 
-    def _is_worth_a_claim(self, waiter: _Waiter, look: Callable[[], Supply], since: float) -> bool:
-        """Say whether a claim may get something, or is due in any case, so long `since` the last."""
-        if waiter.served:
+    def _is_worth_a_claim(self, waiter: Waiter, since: float, refused: PoolExhausted) -> bool:
+        """Say whether a claim may get something, or is due in any case, so long `since` the last.
+
+        Raises PoolExhausted where the request should not wait any longer.
+        """
+        _check(waiter, refused)
+        standing = self._standing(waiter)
+        if waiter.request in standing.replaced:
+            waiter.replaced.set()  # by a request that came to another replica
+        _check(waiter, refused)
+        if waiter.request in standing.served:
             return True
-        supply = self._supply(waiter.pool, look)
-        with self._lock:
-            before = takewhile(lambda other: other is not waiter, self._waiting.values())
-            ahead = sum(other.pool == waiter.pool for other in before)
-        if supply.ready:  # where not for this one, then for those before it
-            return ahead < supply.ready
-        return since >= (DOUBT if ahead < supply.doubtful else INSIST)
+        ahead = standing.ahead.get(waiter.request)
+        if (
+            ahead is None
+        ):  # nothing was heard of us for too long: the process was frozen, or the database away
+            self._enter(waiter, yielding=True)
+            return since >= INSIST
+        if ahead < standing.ready:
+            return True
+        return since >= (DOUBT if ahead < standing.ready + standing.doubtful else INSIST)
 
-    def _supply(self, pool: PoolName, look: Callable[[], Supply]) -> Supply:
+    def _hand_over(self, waiter: Waiter, claimed: Claimed) -> None:
+        """End the allocation, and raise HungUp, where the client has gone while it was made.
+
+        Not where another request of the project has asked since: that one was told of it.
+        """
+        if not (claimed.created and waiter.gone()):
+            return
+        now = self._clock.now()
+        if self._line.abandon(waiter.project, waiter.request, actor=waiter.actor, now=now):
+            raise HungUp(_NOBODY, retry_after=timedelta())
+
+    def _standing(self, waiter: Waiter) -> Standing:
+        """Return how the line stands: as another has just seen it, if that was since this one got in."""
         with self._lock:
-            glance = self._glances.setdefault(pool, _Glance())
+            glance = self._glances.setdefault(waiter.pool, _Glance())
         with glance.lock:
-            if glance.supply is None or self._monotonic() - glance.looked_at >= TICK / 2:
-                glance.supply = look()
-                glance.looked_at = self._monotonic()
-            return glance.supply
+            standing, now = glance.standing, self._monotonic()
+            entered_at = now if waiter.entered_at is None else waiter.entered_at
+            if standing is None or now - glance.looked_at >= TICK / 2 or glance.looked_at <= entered_at:
+                ready_since = self._clock.now() - FRESH
+                standing = self._line.look(
+                    waiter.pool, self._in_line_for(waiter.pool), ready_since=ready_since
+                )
+                glance.standing, glance.looked_at = standing, now
+            return standing
 
-    def _tell_the_newer(self, project: ProjectId) -> None:
+    def _in_line_for(self, pool: PoolName) -> dict[RequestId, ProjectId]:
         with self._lock:
-            if project in self._waiting:
-                self._waiting[project].served = True
+            return {
+                one.request: one.project
+                for one in self._waiting.values()
+                if one.pool == pool and one.entered_at is not None
+            }
 
     @contextmanager
-    def _place(self, pool: PoolName, project: ProjectId, refused: PoolExhausted) -> Iterator[_Waiter]:
-        waiter = _Waiter(pool)
+    def _place(self, waiter: Waiter, refused: PoolExhausted) -> Iterator[None]:
+        stands, keeps_demand = True, True
+        try:
+            self._get_in_line(waiter, refused)
+            yield
+        except HungUp:
+            keeps_demand = False
+            raise
+        else:
+            stands = False  # its claim has ended the place
+        finally:
+            with self._lock:
+                if self._waiting.get(waiter.project) is waiter:
+                    del self._waiting[waiter.project]
+            if stands and waiter.entered_at is not None and not waiter.replaced.is_set():
+                with suppress(RegistryUnavailable):  # then it is lost in a few seconds by itself
+                    self._line.leave([waiter.request], demand=keeps_demand)
+
+    def _get_in_line(self, waiter: Waiter, refused: PoolExhausted) -> None:
+        """Take the place of the older request of the project, where one waits here, and send that away.
+
+        They get in line in the order in which they came: the line, too, takes the last one for the newest.
+        """
+        older = self._let_in(waiter, refused)
+        try:
+            if older is not None:
+                older.settled.wait()
+            self._enter(waiter)
+        finally:
+            waiter.settled.set()
+            if older is not None:
+                older.replaced.set()
+
+    def _enter(self, waiter: Waiter, *, yielding: bool = False) -> None:
+        self._line.enter(waiter.pool, waiter.project, waiter.request, yielding=yielding)
+        waiter.entered_at = self._monotonic()
+
+    def _let_in(self, waiter: Waiter, refused: PoolExhausted) -> Waiter | None:
+        """Let it wait, and return the older request of its project that does; or raise PoolExhausted."""
         with self._lock:
             if not self._open():
                 raise refused
             if not self._places:
                 raise _also(refused, "No request may wait here: ORCHESTRATOR_THREADS is 1.")
-            if not self._fits(pool, project):
+            if not self._fits(waiter.pool, waiter.project):
                 raise _also(
                     refused, "This request was not let wait: as many do already as may for this pool."
                 )
-            older = self._waiting.get(project)
-            if older is not None:
-                older.replaced.set()
-                if older.pool != pool:
-                    del self._waiting[project]  # to the end of the other line
-            self._waiting[project] = waiter
-        try:
-            yield waiter
-        finally:
-            with self._lock:
-                if self._waiting.get(project) is waiter:
-                    del self._waiting[project]
+            older = self._waiting.get(waiter.project)
+            self._waiting[waiter.project] = waiter
+            return older
 
     def _fits(self, pool: PoolName, project: ProjectId) -> bool:
         """Say whether the project's newest request can wait, and every other pool keep a place."""
         others = [one.pool for name, one in self._waiting.items() if name != project]
         kept = self._pools.difference(others, {pool}) if self._places >= len(self._pools) else ()
         return len(others) + len(kept) < self._places
+
+
+def _check(waiter: Waiter, refused: PoolExhausted) -> None:
+    """Raise PoolExhausted where a newer request waits in place of this one, or nobody waits for it."""
+    if waiter.replaced.is_set():
+        raise _also(refused, "A newer request of the same project took the place of this one, and waits.")
+    if waiter.gone():
+        raise HungUp(_NOBODY, retry_after=refused.retry_after)
 
 
 def _also(refused: PoolExhausted, why: str) -> PoolExhausted:

@@ -36,6 +36,7 @@ from app.settings.pools import (
     UrlPath,
     read_pools,
 )
+from app.settings.webhook import WebhookSettings, checked, clashes, doubts, keys
 
 _CLIENT_VARIABLES = frozenset({"ORCHESTRATOR_URL", "ORCHESTRATOR_TOKEN", "ORCHESTRATOR_ENV_FILE"})
 """Ours, but not the service's: the command line reads the first two."""
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
     """Seconds an allocation may be unused before it is released; 0: any. The signal has a grain of 60 s"""
     expiry_warning: Annotated[float, Field(ge=1, le=LONGEST)] = WARNING.total_seconds()
     """Seconds before an allocation ends by itself at which that is announced; half of a short time at most"""
-    webhook_url: str | None = None
+    webhook_url: str | None = Field(None, repr=False)
     """Where messages on allocations and pools are sent, `https://HOST/PATH`; without it, nowhere"""
     webhook_secret: SecretStr | None = None
     """What they are signed with, `whsec_...`; several with blanks between them, to change it without a gap"""
@@ -145,13 +146,29 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _url_can_be_used(cls, value: str | None) -> str | None:
+        return None if value is None else checked(value)
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            keys(value.get_secret_value())
+        return value
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """What nothing may show: of these settings, and of the variables that libraries read themselves."""
         found = {
             "" if secret is None else secret.get_secret_value()
-            for secret in (self.aws_secret_key, self.admin_token, self.webhook_secret)
+            for secret in (self.aws_secret_key, self.admin_token)
         }
+        if self.webhook_secret is not None:
+            found |= set(self.webhook_secret.get_secret_value().split())
+        if self.webhook_url is not None:  # some receivers know us by their path
+            found.add(self.webhook_url)
         found |= {os.environ.get(name, "") for name in _SECRET_VARIABLES}
         found |= _passwords(self.database_url)
         return tuple(sorted(found - {""}))
@@ -160,6 +177,17 @@ class Settings(BaseSettings):
     def bind_is_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
         return _is_loopback(self.bind)
+
+    @property
+    def webhook(self) -> WebhookSettings | None:
+        """Where messages are sent, and how; None: nowhere."""
+        if self.webhook_url is None or self.webhook_secret is None:
+            return None
+        return WebhookSettings(
+            url=self.webhook_url,
+            keys=keys(self.webhook_secret.get_secret_value()),
+            link_local=self.webhook_link_local == "on",
+        )
 
     @property
     def pools(self) -> Mapping[PoolName, PoolSettings]:
@@ -209,6 +237,7 @@ class Settings(BaseSettings):
                 )
         for pool in self.pools.values():
             found.extend(_doubtful_times(pool))
+        found.extend(doubts(self.webhook_url, secret=self.webhook_secret is not None))
         found.extend(_unknown_variables())
         return tuple(found)
 
@@ -264,6 +293,11 @@ def _clashes(environment: Mapping[str, str]) -> list[str]:
             "AWS_ACCESS_KEY and AWS_SECRET_KEY belong together: set both, or neither to use "
             "boto3's own chain (role, profile, AWS_ACCESS_KEY_ID ...)"
         )
+    found += clashes(
+        environment.get("ORCHESTRATOR_WEBHOOK_URL"),
+        environment.get("ORCHESTRATOR_WEBHOOK_SECRET"),
+        link_local=environment.get("ORCHESTRATOR_WEBHOOK_LINK_LOCAL") == "on",
+    )
     return found
 
 
@@ -304,7 +338,7 @@ def _faults(details: ErrorDetails) -> list[str]:
     if details["loc"][0] == "pools_file":  # each of its faults says where it is
         return [f"ORCHESTRATOR_POOLS_FILE={details['input']}: {fault}" for fault in reason.splitlines()]
     variable = _variable(str(details["loc"][0]))
-    secret = any(word in variable for word in ("KEY", "TOKEN", "SECRET", "DATABASE_URL"))
+    secret = any(word in variable for word in ("KEY", "TOKEN", "SECRET", "DATABASE_URL", "WEBHOOK_URL"))
     value = "(hidden)" if secret else repr(details["input"])
     return [f"{variable}={value}: {reason}"]
 

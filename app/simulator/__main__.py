@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--desired", type=int, default=default.desired, help="DesiredCapacity at the start")
     add("--boot-seconds", type=float, default=default.boot_seconds, help="seconds an instance is Pending")
     add("--terminate-seconds", type=float, default=default.terminate_seconds, help="seconds to shut down")
+    add(
+        "--heartbeat-seconds",
+        type=float,
+        default=default.heartbeat_seconds,
+        help="how often a page notes that it is used",
+    )
     add("--worker", choices=get_args(WorkerKind), default=default.worker, help="what runs on an instance")
     add("--worker-port", type=int, default=default.worker_port, help="port of the workers")
     add("--network", default=default.network, help="loopback network of the instances")
@@ -98,6 +104,7 @@ def _config(options: argparse.Namespace) -> CloudConfig:
         protect=options.protect,
         boot_seconds=options.boot_seconds,
         terminate_seconds=options.terminate_seconds,
+        heartbeat_seconds=options.heartbeat_seconds,
         latency=options.latency,
         worker=options.worker,
         worker_port=options.worker_port,

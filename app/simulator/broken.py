@@ -19,6 +19,18 @@ class BlankWorker(PageWorker):
     handler = _BlankHandler
 
 
+class _GarbledHandler(PageHandler):
+    def reply_health(self) -> None:
+        """Tell something that is no heartbeat."""
+        self.reply_json(200, {"status": "alive", "lastHeartbeat": "a moment ago"})
+
+
+class GarbledWorker(PageWorker):
+    """Has a green `/healthz` that tells no time of use, as an editor that is not code-server."""
+
+    handler = _GarbledHandler
+
+
 class FailingWorker:
     """Answers 500 to everything."""
 

@@ -222,7 +222,13 @@ class SimulatedCloud:
     def _spec(self, instance: SimulatedInstance) -> WorkerSpec:
         ec2, instance_id, place = self._account.ec2, instance.id, instance.place
         assert place is not None  # noqa: S101 - the caller asked
-        return WorkerSpec(instance_id, place.host, place.port, lambda: ec2.tag(instance_id, PROJECT_TAG))
+        return WorkerSpec(
+            instance_id,
+            place.host,
+            place.port,
+            project=lambda: ec2.tag(instance_id, PROJECT_TAG),
+            heartbeat_seconds=self.config.heartbeat_seconds,
+        )
 
 
 def _addresses(config: CloudConfig) -> Addresses:

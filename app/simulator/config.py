@@ -42,6 +42,8 @@ class CloudConfig:
     """Seconds that every AWS call takes longer."""
     worker: WorkerKind = "page"
     """What runs on an instance; `none` leaves it dark, for groups of thousands."""
+    heartbeat_seconds: float = 60.0
+    """How often the page of an instance notes that it is used: a minute, as code-server does."""
     worker_port: int = 8080
     network: str = "127.66.0.0/16"
     """Where instances get their addresses."""
@@ -90,7 +92,7 @@ class CloudConfig:
                 f"sizes must be 0 <= min <= desired <= max,"
                 f" not min {self.min_size}, desired {self.desired}, max {self.max_size}"
             )
-        for name in ("boot", "terminate", "replace", "retry", "retention"):
+        for name in ("boot", "terminate", "replace", "retry", "retention", "heartbeat"):
             if getattr(self, f"{name}_seconds") < 0:
                 raise ValueError(f"{name}-seconds must not be negative")
         if self.latency < 0:

@@ -22,7 +22,8 @@
 A group also has `boot_seconds` and `terminate_seconds`; `suspended` lists process names.
 Limit: null = none; kinds `capacity`, `quota`, `configuration`. Modes of a worker: `up`; `down` (nothing
 listens); `failing` (500 to everything); `hanging` (accepts, never answers); `blank` (500 to `/` alone, while
-`/healthz` is green, as code-server on a wrong Node.js).
+`/healthz` is green, as code-server on a wrong Node.js); `garbled` (all is well, but `/healthz` tells no
+heartbeat, as an editor that is not code-server).
 A bad request is answered with 400, an unknown instance or rule with 404: `{"error": "a sentence"}`.
 """
 

@@ -8,18 +8,19 @@ from typing import Literal, get_args
 
 import structlog
 
-from app.simulator.broken import BlankWorker, FailingWorker, HangingWorker
+from app.simulator.broken import BlankWorker, FailingWorker, GarbledWorker, HangingWorker
 from app.simulator.clock import steady
 from app.simulator.worker import Worker, WorkerSpec
 
-Mode = Literal["up", "down", "failing", "hanging", "blank"]
+Mode = Literal["up", "down", "failing", "hanging", "blank", "garbled"]
 """down: nothing listens; failing: 500 to everything; hanging: accepts and never answers; blank: 500 to `/`
-alone, while `/healthz` is green."""
+alone, while `/healthz` is green; garbled: all is well, but `/healthz` tells no heartbeat."""
 
 _BROKEN: Mapping[Mode, Callable[[WorkerSpec], Worker]] = {
     "failing": FailingWorker,
     "hanging": HangingWorker,
     "blank": BlankWorker,
+    "garbled": GarbledWorker,
 }
 
 RETRY_SECONDS = 0.5

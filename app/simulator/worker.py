@@ -24,6 +24,8 @@ class WorkerSpec:
     host: str
     port: int
     project: Callable[[], str | None]
+    heartbeat_seconds: float = 60.0
+    """How long one use keeps it from noting another."""
 
 
 class Worker(Protocol):
@@ -45,12 +47,12 @@ class PageHandler(Handler):
     def do_GET(self) -> None:  # noqa: N802 - http.server's name
         """Answer the health check, the holder of the instance, or the page."""
         if HEALTH_CHECK.fullmatch(self.path):
-            self.reply_json(200, self.heart.as_json())
+            self.reply_health()
             return
         self.heart.beat()
         match self.path.partition("?")[0]:
             case "/healthz":
-                self.reply_json(200, self.heart.as_json())
+                self.reply_health()
             case "/project":
                 self.reply_json(200, {"project": self.spec.project()})
             case "/":
@@ -59,6 +61,10 @@ class PageHandler(Handler):
                 self.reply_json(404, {"error": "not found"})
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+    def reply_health(self) -> None:
+        """Tell how the heart beats."""
+        self.reply_json(200, self.heart.as_json())
 
     def reply_front_page(self) -> None:
         """Show the instance."""
@@ -78,7 +84,9 @@ class PageWorker:
 
     def __init__(self, spec: WorkerSpec) -> None:
         self._spec = spec
-        self._heart = Heart(lambda: int(utc_now().timestamp() * 1000))
+        self._heart = Heart(
+            lambda: int(utc_now().timestamp() * 1000), alive_ms=round(spec.heartbeat_seconds * 1000)
+        )
         self._listener: Listener | None = None
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from app.domain.model import InstanceState, Limit, PoolName
+from app.ports import Delivery
 from app.telemetry import families
 from app.telemetry.families import FAMILIES, HELD, Family, Source
 
@@ -45,6 +46,12 @@ class Figures:
     pools: Sequence[PoolFigures]
     term: int | None
     """None while nobody leads."""
+    pending: int = 0
+    """Messages that are still to be sent to the webhook."""
+    dead: int = 0
+    """Messages that were given up."""
+    oldest_pending: float = 0.0
+    """How long ago the oldest of those to be sent was written, in seconds."""
 
 
 class Written(NamedTuple):
@@ -91,6 +98,9 @@ def _samples(figures: Figures | None) -> Iterator[_Sample]:
         return
     if figures.term is not None:
         yield families.LEADERSHIP_TERM, {}, figures.term
+    for state, count in ((Delivery.PENDING, figures.pending), (Delivery.DEAD, figures.dead)):
+        yield families.WEBHOOK_MESSAGES, {"state": state.value}, count
+    yield families.WEBHOOK_OLDEST_SECONDS, {}, figures.oldest_pending
     for pool in figures.pools:
         yield from _samples_of(pool)
 

@@ -19,8 +19,8 @@ from app.domain.errors import (
     Throttled,
     Unexpected,
 )
-from app.domain.model import NOT_TERMINATED, InstanceState, Limit
-from app.ports import AllocationOutcome
+from app.domain.model import NOT_TERMINATED, EndReason, InstanceState, Limit
+from app.ports import AllocationOutcome, Delivery, MessageOutcome
 
 
 class Kind(StrEnum):
@@ -82,7 +82,9 @@ class Family:
 
 OK, HELD, UNMATCHED, OTHER = "ok", "held", "unmatched", "other"
 FINISHED, FAILED = "finished", "failed"
-READY, SILENT = "ready", "silent"
+READY, TOLD, SILENT = "ready", "told", "silent"
+BY_ITSELF = (EndReason.EXPIRED, EndReason.UNCONFIRMED, EndReason.UNUSED)
+"""Why the service ends allocations that nobody asked it to end."""
 
 AWS_ERRORS: tuple[type[CloudError], ...] = (
     AboveMax,
@@ -131,6 +133,13 @@ LAUNCH_TO_READY_SECONDS = Family(
     buckets=(5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900),
     meaning="From an instance's launch, as EC2 has it, until it could be handed out for the first time.",
 )
+ALLOCATIONS_ENDED = Family(
+    name="ec2_orchestrator_allocations_ended_total",
+    kind=Kind.COUNTER,
+    labels=(_POOL, Label("reason", "why", tuple(one.value for one in BY_ITSELF))),
+    meaning="Allocations that the leader ended by itself: their time was over, nobody confirmed them, or "
+    "nobody used them. One that ends because its project asks again after its time is not among them.",
+)
 PASSES = Family(
     name="ec2_orchestrator_passes_total",
     kind=Kind.COUNTER,
@@ -175,6 +184,19 @@ PROBES = Family(
     kind=Kind.COUNTER,
     labels=(_POOL, Label("outcome", "whether the instance answered", (READY, SILENT))),
     meaning="Probes of instances. Those that boot are silent until they are ready.",
+)
+HEARTBEATS = Family(
+    name="ec2_orchestrator_heartbeats_total",
+    kind=Kind.COUNTER,
+    labels=(_POOL, Label("outcome", "whether it told when it was last used", (TOLD, SILENT))),
+    meaning="Allocated instances that were asked when they were last used. One that is silent is never ended "
+    "for lack of use.",
+)
+WEBHOOK_ATTEMPTS = Family(
+    name="ec2_orchestrator_webhook_attempts_total",
+    kind=Kind.COUNTER,
+    labels=(Label("outcome", "how they ended", tuple(one.value for one in MessageOutcome)),),
+    meaning="Attempts to send a message to the webhook; the leader makes them.",
 )
 HTTP_REQUESTS = Family(
     name="ec2_orchestrator_http_requests_total",
@@ -286,9 +308,24 @@ LEADERSHIP_TERM = Family(
     "nobody leads.",
 )
 
+WEBHOOK_MESSAGES = Family(
+    name="ec2_orchestrator_webhook_messages",
+    kind=Kind.GAUGE,
+    source=Source.REGISTRY,
+    labels=(Label("state", "what is to become of them", (Delivery.PENDING.value, Delivery.DEAD.value)),),
+    meaning="Messages that are still to be sent to the webhook, and those that were given up.",
+)
+WEBHOOK_OLDEST_SECONDS = Family(
+    name="ec2_orchestrator_webhook_oldest_pending_seconds",
+    kind=Kind.GAUGE,
+    source=Source.REGISTRY,
+    meaning="How long ago the oldest message was written that is still to be sent; 0 where there is none.",
+)
+
 FAMILIES: Sequence[Family] = (
     ALLOCATIONS,
     ALLOCATION_SECONDS,
+    ALLOCATIONS_ENDED,
     LAUNCH_TO_READY_SECONDS,
     PASSES,
     PASS_SECONDS,
@@ -296,6 +333,8 @@ FAMILIES: Sequence[Family] = (
     AWS_CALLS,
     AWS_CALL_SECONDS,
     PROBES,
+    HEARTBEATS,
+    WEBHOOK_ATTEMPTS,
     HTTP_REQUESTS,
     HTTP_REQUEST_SECONDS,
     BUILD_INFO,
@@ -311,5 +350,7 @@ FAMILIES: Sequence[Family] = (
     WARNING,
     LAST_PASS_AGE_SECONDS,
     LEADERSHIP_TERM,
+    WEBHOOK_MESSAGES,
+    WEBHOOK_OLDEST_SECONDS,
 )
 """All of them, in the order in which they are printed and documented."""

@@ -14,10 +14,21 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.metrics_core import Metric
 
-from app.domain.model import PoolName
-from app.ports import AllocationOutcome
+from app.domain.model import EndReason, PoolName
+from app.ports import AllocationOutcome, MessageOutcome
 from app.telemetry import families, folder
-from app.telemetry.families import FAILED, FAMILIES, FINISHED, METHODS, OTHER, READY, SILENT, Family, Source
+from app.telemetry.families import (
+    FAILED,
+    FAMILIES,
+    FINISHED,
+    METHODS,
+    OTHER,
+    READY,
+    SILENT,
+    TOLD,
+    Family,
+    Source,
+)
 
 
 class Metrics:
@@ -32,11 +43,14 @@ class Metrics:
         self._allocations = cache(self._counter(families.ALLOCATIONS).labels)
         self._allocation_seconds = cache(self._histogram(families.ALLOCATION_SECONDS).labels)
         self._launch_to_ready = cache(self._histogram(families.LAUNCH_TO_READY_SECONDS).labels)
+        self._ended = cache(self._counter(families.ALLOCATIONS_ENDED).labels)
         self._passes = cache(self._counter(families.PASSES).labels)
         self._pass_seconds = cache(self._histogram(families.PASS_SECONDS).labels)
         self._aws_calls = cache(self._counter(families.AWS_CALLS).labels)
         self._aws_call_seconds = cache(self._histogram(families.AWS_CALL_SECONDS).labels)
         self._probes = cache(self._counter(families.PROBES).labels)
+        self._heartbeats = cache(self._counter(families.HEARTBEATS).labels)
+        self._webhook_attempts = cache(self._counter(families.WEBHOOK_ATTEMPTS).labels)
         self._requests = cache(self._counter(families.HTTP_REQUESTS).labels)
         self._request_seconds = cache(self._histogram(families.HTTP_REQUEST_SECONDS).labels)
         self._leader = Gauge(
@@ -45,16 +59,22 @@ class Metrics:
             registry=self._own,
             multiprocess_mode="livemax",  # what a process that is gone said of itself is over
         )
+        for ending in MessageOutcome:
+            self._webhook_attempts(ending.value)
         for pool in pools:
             for outcome in AllocationOutcome:
                 self._allocations(pool, outcome.value)
                 self._allocation_seconds(pool, outcome.value)
             self._launch_to_ready(pool)
+            for reason in families.BY_ITSELF:
+                self._ended(pool, reason.value)
             self._pass_seconds(pool)
             for ended in (FINISHED, FAILED):
                 self._passes(pool, ended)
             for answer in (READY, SILENT):
                 self._probes(pool, answer)
+            for answer in (TOLD, SILENT):
+                self._heartbeats(pool, answer)
 
     def allocated(self, pool: PoolName, outcome: AllocationOutcome, took: float) -> None:
         """See Meter.allocated."""
@@ -64,6 +84,10 @@ class Metrics:
     def became_ready(self, pool: PoolName, took: float) -> None:
         """See Meter.became_ready."""
         self._launch_to_ready(pool).observe(took)
+
+    def ended(self, pool: PoolName, reason: EndReason) -> None:
+        """See Meter.ended."""
+        self._ended(pool, reason.value).inc()
 
     def passed(self, pool: PoolName, *, succeeded: bool, took: float) -> None:
         """See Meter.passed."""
@@ -79,6 +103,15 @@ class Metrics:
         """See Meter.probed."""
         self._probes(pool, READY).inc(ready)
         self._probes(pool, SILENT).inc(silent)
+
+    def heard(self, pool: PoolName, *, told: int, silent: int) -> None:
+        """See Meter.heard."""
+        self._heartbeats(pool, TOLD).inc(told)
+        self._heartbeats(pool, SILENT).inc(silent)
+
+    def sent(self, outcome: MessageOutcome) -> None:
+        """See Meter.sent."""
+        self._webhook_attempts(outcome.value).inc()
 
     def leads(self, leading: bool) -> None:
         """See Meter.leads."""

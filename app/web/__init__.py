@@ -5,7 +5,7 @@ from functools import cache
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
 
-from app.ports import Catalogue, Clock, History, Presence
+from app.ports import Catalogue, Clock, History, Outbox, Presence
 from app.service.access import Gate
 from app.service.allocation import Allocator
 from app.service.operator import Operator
@@ -27,7 +27,7 @@ from app.web import (
 from app.web import metrics as monitoring
 from app.web.dashboard import actions, login
 from app.web.document import document
-from app.web.v1 import allocations, events, instances, pools
+from app.web.v1 import allocations, events, instances, pools, webhooks
 
 
 def create_app(
@@ -40,6 +40,7 @@ def create_app(
     sessions: Sessions,
     history: History,
     presence: Presence,
+    outbox: Outbox,
     clock: Clock,
     metrics: Metrics,
     proxy_hops: int = 0,
@@ -63,6 +64,7 @@ def create_app(
     app.register_blueprint(instances.blueprint(allocator, catalogue))
     app.register_blueprint(pools.blueprint(status_reader, operator))
     app.register_blueprint(events.blueprint(catalogue))
+    app.register_blueprint(webhooks.blueprint(outbox))
     app.register_blueprint(docs.blueprint(cache(lambda: document(app))))
     app.register_blueprint(
         dashboard.blueprint(

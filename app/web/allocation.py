@@ -16,7 +16,7 @@ from app.domain.errors import (
 )
 from app.domain.model import RESERVED_NAMES
 from app.service.allocation import Allocator
-from app.web import auth, examples, facts, rendering
+from app.web import auth, examples, facts, hangup, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import SeedQuery, WaitQuery
 
@@ -59,7 +59,10 @@ def blueprint(allocator: Allocator) -> Blueprint:
         if request.method == "OPTIONS":
             return Response(status=204, headers={"Allow": ", ".join(TAKES)})
         claimed = allocator.allocate(
-            facts.project_id(name), actor=auth.actor(), wait=timedelta(seconds=query.wait)
+            facts.project_id(name),
+            actor=auth.actor(),
+            wait=timedelta(seconds=query.wait),
+            gone=hangup.client_gone(),
         )
         return rendering.answer(rendering.seed_allocation(facts.claimed(claimed)))
 

@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from werkzeug.routing import Rule
 
 from app.api.base import Problem
-from app.api.names import INSTANCE, POOL, PROJECT
+from app.api.names import INSTANCE, MESSAGE, POOL, PROJECT
 from app.domain.errors import (
     Forbidden,
     InvalidBody,
@@ -22,9 +22,9 @@ from app.domain.errors import (
     Unauthenticated,
 )
 from app.domain.model import RESERVED_NAMES
-from app.web import request_id
+from app.web import announced, request_id
 from app.web.operations import JSON, Operation, Reply, operation_of
-from app.web.problems import body_of, status_of
+from app.web.problems import ESTIMATE, body_of, status_of
 
 PROBLEM = "application/problem+json"
 GUIDE = Path(__file__).parent / "docs" / "guide.md"
@@ -33,6 +33,7 @@ TAGS = {
     "Instances": "The EC2 instances behind the allocations.",
     "Pools": "Auto Scaling groups, and what is wanted of them.",
     "Events": "The audit trail.",
+    "Webhooks": "What is told to others as it happens, and whether they took it.",
     "In short": "Three endpoints for scripts and people, as the first version of this service had them. "
     "They call an instance a machine.",
     "Health": "For load balancers and monitoring. No token is needed.",
@@ -49,6 +50,11 @@ _PATHS: Mapping[str, dict[str, Any]] = {
         "description": "The EC2 instance id",
         "schema": {"type": "string", "pattern": INSTANCE},
         "example": "i-0123456789abcdef0",
+    },
+    "message": {
+        "description": "The message's id",
+        "schema": {"type": "string", "pattern": MESSAGE},
+        "example": "msg_0f5c2a6e9d3b4c1f8a7e6d5c4b3a2f10",
     },
     "name": {
         "description": "The pool's name",
@@ -105,6 +111,7 @@ def document(app: Flask) -> dict[str, Any]:
     for path, method, one in found:
         spec.path(path, operations={method: _told(path, one)})
     made: dict[str, Any] = spec.to_dict()
+    made["webhooks"] = announced.webhooks()
     return made
 
 
@@ -235,7 +242,7 @@ def _problem(status: int, codes: Mapping[str, str]) -> dict[str, Any]:
             PROBLEM: {
                 "schema": _reference(Problem),
                 "examples": {
-                    code: {"value": body_of(status, code=code, title=title, detail=title)}
+                    code: {"value": body_of(status, code=code, title=title, detail=title) | _more_of(code)}
                     for code, title in codes.items()
                 },
             }
@@ -244,6 +251,11 @@ def _problem(status: int, codes: Mapping[str, str]) -> dict[str, Any]:
     waits = {PoolExhausted.code, RegistryUnavailable.code, TooManyAttempts.code} & codes.keys()
     told["headers"] = {**({"Retry-After": _RETRY_AFTER} if waits else {}), **_ON_EVERY_ANSWER}
     return told
+
+
+def _more_of(code: str) -> dict[str, object]:
+    """Return what an example of this problem has beside the members that every problem has."""
+    return {ESTIMATE: 40} if code == PoolExhausted.code else {}
 
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -259,6 +271,7 @@ def _schemas(operations: list[Operation]) -> dict[str, Any]:
     answers = {reply.model for one in operations for reply in one.replies.values() if reply.model is not None}
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in bodies]
     models += [(model, "serialization") for model in answers]
+    models += [(model, "serialization") for model in announced.messages()]
     models.append((Problem, "serialization"))
     _, whole = models_json_schema(models, ref_template=_TEMPLATE)
     schemas: dict[str, Any] = whole["$defs"]

@@ -27,10 +27,26 @@ from app.api.v1 import (
     PoolPage,
     PoolPatch,
     RenewRequest,
+    WebhookMessage,
+    WebhookMessagePage,
 )
+from app.api.webhooks import (
+    AllocationCreated,
+    AllocationExpiring,
+    AllocationLost,
+    AllocationReleased,
+    AllocationTold,
+    ExpiringTold,
+    PoolLimited,
+    PoolRecovered,
+    PoolTold,
+)
+from app.domain.model import Limit
+from app.domain.verdict import REMEDIES
 
 _NINE = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 _TEN = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+_HALF_PAST = _TEN.replace(minute=30)
 _ELEVEN = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
 _ID = "i-0123456789abcdef0"
 _ADDRESS = "54.123.45.67"
@@ -38,7 +54,7 @@ _URL = f"http://{_ADDRESS}:8080"
 
 NEXT = "YWxsb2NhdGlvbnM6bXktcHJvamVjdA"
 
-ALLOCATE = AllocateRequest.model_validate({"wait": 30, "ttl": 3600})
+ALLOCATE = AllocateRequest.model_validate({"wait": 30, "ttl": 3600, "confirmWithin": 60})
 RENEW = RenewRequest.model_validate({"ttl": 3600})
 HOLD = HoldRequest.model_validate({"ttl": 7200, "reason": "looking into a full disk"})
 PATCH = PoolPatch.model_validate({"buffer": 8, "paused": False})
@@ -53,8 +69,10 @@ ALLOCATION = Allocation(
     state="allocated",
     allocated_at=_TEN,
     expires_at=_ELEVEN,
-    last_activity_at=None,
+    confirm_by=None,
+    last_activity_at=_HALF_PAST,
 )
+NEW = ALLOCATION.model_copy(update={"confirm_by": _TEN.replace(minute=1), "last_activity_at": None})
 RELEASED = ALLOCATION.model_copy(update={"state": "terminating"})
 ALLOCATIONS = AllocationPage(items=[ALLOCATION], next=NEXT)
 
@@ -70,6 +88,8 @@ INSTANCE = Instance(
     project="my-project",
     allocated_at=_TEN,
     expires_at=_ELEVEN,
+    confirm_by=None,
+    last_activity_at=_HALF_PAST,
     launched_at=_NINE,
     ready_at=None,
     end_reason=None,
@@ -96,7 +116,12 @@ POOL = Pool(
     port=8080,
     readiness="http",
     instances=Counts(booting=2, idle=3, allocated=7, terminating=0, held=1),
+    default_ttl=None,
+    max_ttl=86400,
+    confirm_within=None,
+    idle_timeout=3600,
     waiting=0,
+    launch_seconds=48.5,
     desired_capacity=12,
     min_size=0,
     max_size=20,
@@ -163,6 +188,7 @@ STATUS = Status(
             ready_at=None,
             allocated_at=_TEN,
             expires_at=_ELEVEN,
+            last_activity_at=_HALF_PAST,
             held=False,
         )
     ],
@@ -179,3 +205,38 @@ READY = Ready(
     replica="host-1:4711:a1b2c3",
     leader=Leader(replica="host-1:4711:a1b2c3", term=3, since=_NINE),
 )
+
+_TOLD = AllocationTold(**dict(ALLOCATION), reason=None, actor="token:ci", event=4711)
+_ENDED = {"state": "terminating", "event": 4712}
+_LIMITED = PoolTold(
+    pool="default",
+    limited_by="max-size",
+    detail=REMEDIES[Limit.MAX_SIZE],
+    event=4713,
+)
+TOLD = (
+    AllocationCreated(timestamp=_TEN, data=_TOLD.model_copy(update={"last_activity_at": None})),
+    AllocationExpiring(
+        timestamp=_HALF_PAST,
+        data=ExpiringTold(**{**dict(_TOLD), "reason": "expired", "actor": "poller", "ends_at": _ELEVEN}),
+    ),
+    AllocationReleased(timestamp=_ELEVEN, data=_TOLD.model_copy(update={**_ENDED, "reason": "released"})),
+    AllocationLost(
+        timestamp=_ELEVEN, data=_TOLD.model_copy(update={**_ENDED, "reason": "left", "actor": "poller"})
+    ),
+    PoolLimited(timestamp=_TEN, data=_LIMITED),
+    PoolRecovered(timestamp=_ELEVEN, data=_LIMITED.model_copy(update={"event": 4714})),
+)
+MESSAGE = WebhookMessage(
+    id="msg_0f5c2a6e9d3b4c1f8a7e6d5c4b3a2f10",
+    type="allocation.created",
+    pool="default",
+    at=_TEN,
+    state="pending",
+    attempts=0,
+    next_attempt_at=_TEN,
+    ended_at=None,
+    last_error="hooks.example.com answered 500",
+    body=TOLD[0].model_dump(mode="json", by_alias=True),
+)
+MESSAGES = WebhookMessagePage(items=[MESSAGE], next=None)

@@ -72,6 +72,9 @@ def _figures(status_reader: StatusReader) -> Figures:
     return Figures(
         pools=[_pool(one) for one in summary.pools],
         term=None if leader is None else leader.term,
+        pending=summary.backlog.pending,
+        dead=summary.backlog.dead,
+        oldest_pending=0 if summary.backlog_age is None else summary.backlog_age.total_seconds(),
     )
 
 

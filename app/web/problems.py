@@ -44,6 +44,8 @@ _IN_OUR_WORDS: Mapping[type[HTTPException], str] = {
     exceptions.NotFound: "There is nothing at this path. What there is: GET /docs.",
     exceptions.MethodNotAllowed: "This path has no such method. The header Allow names those it has.",
 }
+ESTIMATE = "estimatedWaitSeconds"
+"""The member of a PoolExhausted that tells how long it will take; null: nobody knows."""
 CHALLENGE = 'Bearer realm="ec2-orchestrator"'
 """What a client must do to be let in, as RFC 6750 writes it."""
 
@@ -89,9 +91,12 @@ def _domain_error(error: OrchestratorError) -> Response:
     status = status_of(type(error))
     if status is None:
         return _crash(error)
-    more = {}
+    more: dict[str, object] = {}
     if isinstance(error, InvalidInput) and error.faults:
         more["errors"] = [{"where": where, "detail": what} for where, what in error.faults]
+    elif isinstance(error, PoolExhausted):
+        wait = error.estimated_wait
+        more[ESTIMATE] = None if wait is None else ceil(wait.total_seconds())
     answer = problem(status, code=error.code, title=error.title(), detail=error.detail, **more)
     if isinstance(error, PoolExhausted | TooManyAttempts):
         answer.headers["Retry-After"] = str(ceil(error.retry_after.total_seconds()))

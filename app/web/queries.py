@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from app.api.names import INSTANCE, POOL, PROJECT
 from app.api.v1 import MOST_WAIT
 from app.domain.model import InstanceId, InstanceState, PoolName, ProjectId
+from app.ports import Delivery
 from app.web import cursors
 
 MOST_ITEMS = 500
@@ -94,3 +95,10 @@ class EventsQuery(PageQuery):
     """Only those about this project"""
     instance: Annotated[InstanceId, Field(pattern=INSTANCE)] | None = None
     """Only those about this instance"""
+
+
+class WebhooksQuery(PageQuery):
+    """Of GET /v1/webhooks."""
+
+    state: Delivery | None = None
+    """Only those of which this became; without it, all"""

@@ -1,6 +1,7 @@
 """What the domain has, in the words of the wire."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TypeVar
 
 from flask import Response
@@ -46,7 +47,8 @@ def allocation(held: model.Allocation) -> v1.Allocation:
         state=held.state.value,
         allocated_at=held.allocated_at,
         expires_at=held.expires_at,
-        last_activity_at=None,
+        confirm_by=held.confirm_by,
+        last_activity_at=held.last_activity_at,
     )
 
 
@@ -64,6 +66,8 @@ def instance(one: model.Instance) -> v1.Instance:
         project=one.project,
         allocated_at=one.allocated_at,
         expires_at=one.expires_at,
+        confirm_by=one.confirm_by,
+        last_activity_at=one.last_activity_at,
         launched_at=one.launched_at,
         ready_at=one.ready_at,
         end_reason=one.end_reason and one.end_reason.value,
@@ -87,6 +91,10 @@ def pool(one: PoolStatus) -> v1.Pool:
         address=config.address,
         port=config.port,
         readiness=config.readiness,
+        default_ttl=_seconds(config.terms.default_ttl),
+        max_ttl=_seconds(config.terms.max_ttl),
+        confirm_within=_seconds(config.terms.confirm_within),
+        idle_timeout=_seconds(config.terms.idle_timeout),
         instances=v1.Counts(
             booting=one.count.of(InstanceState.BOOTING),
             idle=one.count.of(InstanceState.IDLE),
@@ -95,6 +103,7 @@ def pool(one: PoolStatus) -> v1.Pool:
             held=one.count.held,
         ),
         waiting=one.waiting,
+        launch_seconds=_seconds(one.launch_time),
         desired_capacity=view.group.desired,
         min_size=view.group.min_size,
         max_size=view.group.max_size,
@@ -196,8 +205,13 @@ def _machine(one: model.Instance) -> seed.Machine:
         ready_at=None if used else one.ready_at,
         allocated_at=one.allocated_at if used else None,
         expires_at=one.expires_at if used else None,
+        last_activity_at=one.last_activity_at if used else None,
         held=one.hold is not None,
     )
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else round(span.total_seconds(), 1)
 
 
 def _url(one: model.Instance) -> str | None:

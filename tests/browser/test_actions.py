@@ -29,6 +29,26 @@ def test_a_hold_is_asked_for_with_its_reason_and_shown(installation: Installatio
     assert installation.pool()["instances"]["held"] == 1
 
 
+def test_an_allocation_is_renewed_for_as_long_as_is_chosen(
+    installation: Installation, visitor: Visitor
+) -> None:
+    taken = installation.service.http.put("/v1/allocations/alice", json={"confirmWithin": 600})
+    assert taken.is_success
+    visit = visitor(installation.url)
+    visit.open()
+    visit.picture("to-be-confirmed")
+
+    question = visit.ask("allocations", "Renew")
+    question.get_by_label("Time limit").select_option("4 hours")
+    visit.picture("question-renew", whole=False)
+    visit.answer("Renew it")
+
+    visit.done.filter(has_text="alice keeps").wait_for()
+    visit.row("allocations", "in 3 h 59 min").wait_for()
+    held = installation.service.http.get("/v1/allocations/alice").json()
+    assert (held["confirmBy"], held["expiresAt"] is None) == (None, False)
+
+
 def test_a_hold_is_ended(installation: Installation, visitor: Visitor) -> None:
     held = idle(installation)
     assert installation.service.http.put(f"/v1/instances/{held}/hold").is_success

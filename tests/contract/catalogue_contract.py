@@ -294,7 +294,7 @@ class CatalogueContract:
 
     def test_instances_on_hold_are_found_apart(self, registry: Registry, catalogue: Catalogue) -> None:
         free, held = fill(registry, 2)
-        registry.hold(held, until=None, reason=None, actor="ann", now=NOW)
+        registry.hold(held, actor="ann", now=NOW)
 
         on_hold = catalogue.find_instances(held=True, limit=10)
         others = catalogue.find_instances(held=False, limit=10)

@@ -1,6 +1,6 @@
 """The Census contract on SQLite and on real PostgreSQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from threading import Thread
 from typing import Any
@@ -64,8 +64,22 @@ def counts(census: Census) -> Mapping[PoolName, Count]:
     return census.survey(now=NOW).counts
 
 
+def launches(census: Census) -> Mapping[PoolName, Sequence[timedelta]]:
+    return census.survey(now=NOW).launches
+
+
 def hold(registry: SqlRegistry, instance: InstanceId) -> None:
-    registry.hold(instance, until=None, reason=None, actor="tester", now=NOW)
+    registry.hold(instance, actor="tester", now=NOW)
+
+
+def test_the_launch_times_of_each_pool_are_told(registry: SqlRegistry, census: Census) -> None:
+    for pool, took in ((DEFAULT_POOL, 40), (GPU, 90), (DEFAULT_POOL, 50)):
+        look = a_look(launched_at=NOW)
+        registry.discover(pool, look, now=NOW)
+        registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW + timedelta(seconds=took))
+
+    seconds = {pool: [one.total_seconds() for one in those] for pool, those in launches(census).items()}
+    assert seconds == {DEFAULT_POOL: [40, 50], GPU: [90]}
 
 
 def test_pools_without_instances_are_left_out(census: Census) -> None:
@@ -204,7 +218,7 @@ def test_many_pools_are_read_in_as_many_statements_as_one(engine: Engine) -> Non
         assert len(census.survey(now=NOW).views) == pools
         return len(begun), len(said)
 
-    assert cost(1) == cost(20) == (1, 4)
+    assert cost(1) == cost(20) == (1, 6)
 
 
 def test_what_changes_meanwhile_is_not_told_by_halves(registry: SqlRegistry, engine: Engine) -> None:

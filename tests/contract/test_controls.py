@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 
 from app.domain.controls import Change
 from app.domain.errors import VersionChanged
-from app.domain.model import DEFAULT_POOL, EndReason, InstanceState, PoolView, ProjectId
+from app.domain.model import DEFAULT_POOL, EndReason, InstanceState, PoolView
 from app.ports import ControlPanel
 from app.registry.controls import SqlControls
 from app.registry.ownership import Owner, belong_to
@@ -51,20 +51,6 @@ class TestSqlControls(ControlsContract):
             ("pool.resumed", "ann", None),
             ("buffer.changed", "ann", "from 9 to 5, as configured"),
         ]
-
-    def test_a_paused_pool_ends_no_allocation_whose_time_is_over(
-        self, panel: ControlPanel, engine: Engine
-    ) -> None:
-        registry = SqlRegistry(Transactions(engine))
-        look = a_look()
-        registry.discover(DEFAULT_POOL, look, now=NOW)
-        registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
-        registry.claim(DEFAULT_POOL, ProjectId("a"), actor="ann", now=NOW, expires_at=NOW)
-        change(panel, Change(paused=True))
-
-        assert not registry.expire(look.id, now=NOW)
-        change(panel, Change(paused=False))
-        assert registry.expire(look.id, now=NOW)
 
     def test_a_paused_pool_ends_no_instance_that_did_not_get_ready(
         self, panel: ControlPanel, engine: Engine

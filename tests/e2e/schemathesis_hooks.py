@@ -8,11 +8,19 @@ import schemathesis
 
 from app.web import cursors
 
-KEYS = {"allocations": "my-project", "instances": "i-0123456789abcdef0", "pools": "default", "events": "9"}
+KEYS = {
+    "allocations": "my-project",
+    "instances": "i-0123456789abcdef0",
+    "pools": "default",
+    "events": "9",
+    "webhooks": "9",
+}
 SPARE = "spare"
 """A pool that may be paused and resized: with `default` in such a state nothing else could be tested."""
 EXAMPLE, HOLDABLE = "i-0123456789abcdef0", "SCHEMATHESIS_HOLDABLE"
 """The instance in the document's examples, and the variable that names one which is there and can be held."""
+MESSAGE = "SCHEMATHESIS_MESSAGE"
+"""The variable that names a message to the webhook that is there and can be sent once more."""
 LONGEST_WAIT = 0.2
 
 
@@ -29,6 +37,8 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
         names["name"] = SPARE
     if case.path.endswith("/hold") and names.get("instance") == EXAMPLE:
         names["instance"] = os.environ[HOLDABLE]  # noqa: TID251 - the one way from the test to here
+    if names.get("message", "").startswith("msg_"):
+        names["message"] = os.environ[MESSAGE]  # noqa: TID251 - as above
 
 
 def _wait_less(part: dict[str, Any]) -> None:

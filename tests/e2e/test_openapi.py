@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from app.web.access_log import QUIET_PATHS
 from tests.e2e.aws import Aws
 from tests.e2e.processes import ROOT, Program, Service, environment
-from tests.e2e.schemathesis_hooks import HOLDABLE, SPARE
+from tests.e2e.schemathesis_hooks import HOLDABLE, MESSAGE, SPARE
 
 SECONDS = 30
 """About what it takes at most; on an idle machine it is less than half."""
@@ -35,6 +36,8 @@ def guarded(tmp_path: Path) -> Iterator[Service]:
             "ORCHESTRATOR_POOLS_FILE": str(pools),
             "ORCHESTRATOR_POLL_INTERVAL": "1",
             "ORCHESTRATOR_AUTH": "on",
+            "ORCHESTRATOR_WEBHOOK_URL": "http://127.0.0.1:9/nobody",
+            "ORCHESTRATOR_WEBHOOK_SECRET": "whsec_" + b64encode(bytes(24)).decode(),
         }
         with Service(tmp_path / "registry.db", settings) as service:
             yield service
@@ -58,6 +61,7 @@ def test_the_service_answers_as_its_document_says(guarded: Service, token: str, 
         "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks",
         "PYTHONPATH": str(ROOT),
         HOLDABLE: next(iter(guarded.machines("idle"))),
+        MESSAGE: _a_message(guarded),
     }
 
     run = subprocess.run(
@@ -80,6 +84,13 @@ def test_the_service_answers_as_its_document_says(guarded: Service, token: str, 
     assert run.returncode == 0, _readable(run.stdout + run.stderr)
     assert [line for line in guarded.logs if line["event"] == "request.crashed"] == []
     assert _never_succeeded(guarded) == []
+
+
+def _a_message(service: Service) -> str:
+    """Let something happen of which the webhook is told, and return the message's id."""
+    service.http.put("/v1/allocations/told-of")
+    found: str = service.http.get("/v1/webhooks").json()["items"][0]["id"]
+    return found
 
 
 def _never_succeeded(service: Service) -> list[str]:

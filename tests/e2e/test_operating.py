@@ -103,6 +103,14 @@ def test_an_allocation_lives_from_allocate_to_release(service: Service) -> None:
     ]
 
 
+def test_what_must_be_confirmed_is_confirmed(service: Service) -> None:
+    run(service, "allocate", "my-project", "--wait", "20", "--confirm-within", "5m")
+    (held,) = answer(service, "allocations")
+
+    assert held["confirmBy"] is not None
+    assert answer(service, "confirm", "my-project")["confirmBy"] is None
+
+
 def test_status_in_json_is_what_the_service_answers(service: Service) -> None:
     told, asked = answer(service, "status"), service.status()
 
@@ -218,6 +226,19 @@ def test_a_person_who_waits_sees_for_how_long_and_why(service: Service) -> None:
 
         assert screen.exit_code() == 0
         assert screen.text.rstrip().splitlines()[-1].startswith("http://")
+
+
+def test_a_person_who_gives_up_leaves_no_place_in_line(service: Service) -> None:
+    run(service, "pause")
+    for number in range(BUFFER):
+        run(service, "allocate", f"project-{number}", "--wait", "20")
+    with terminal(service, "allocate", "my-project", "--wait", "60") as screen:
+        screen.shows("Waiting for an instance for my-project, ")
+        until(lambda: answer(service, "status")["waitingProjects"] == 1, within=DEADLINE)
+        screen.ctrl_c()
+        assert screen.exit_code() == 1
+
+    until(lambda: answer(service, "status")["waitingProjects"] == 0, within=5)
 
 
 def test_a_person_is_asked_before_something_is_lost(service: Service) -> None:

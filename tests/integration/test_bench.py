@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from app.domain.model import DEFAULT_POOL, ProjectId
+from app.domain.terms import TermsPolicy
 from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -20,7 +21,7 @@ from app.service.allocation import Allocator
 from bench import load
 from bench.servers import fill, services
 from tests.builders import NOW
-from tests.fakes import FakeClock, FakeMeter, FakeProber, FakeWaker, a_waiting_room
+from tests.fakes import FakeClock, FakeLine, FakeMeter, FakeProber, FakeWaker, a_waiting_room
 
 
 def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
@@ -30,9 +31,11 @@ def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
     prober = FakeProber()
     allocator = Allocator(
         quick_probers={DEFAULT_POOL: prober},
+        terms={DEFAULT_POOL: TermsPolicy()},
         registry=registry,
         waker=FakeWaker(),
         clock=FakeClock(),
+        line=FakeLine(),
         waiting_room=a_waiting_room(),
         meter=FakeMeter(),
         monotonic=monotonic,

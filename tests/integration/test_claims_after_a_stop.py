@@ -10,11 +10,12 @@ from sqlalchemy import Engine
 
 from app.domain.errors import PoolExhausted
 from app.domain.model import DEFAULT_POOL, InstanceId, PoolView, ProjectId
+from app.domain.terms import TermsPolicy
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
 from tests.builders import NOW, a_look
-from tests.fakes import FakeClock, FakeMeter, FakeProber, FakeWaker, a_waiting_room
+from tests.fakes import FakeClock, FakeLine, FakeMeter, FakeProber, FakeWaker, a_waiting_room
 
 THREADS = 8
 LATER = NOW + timedelta(minutes=1)
@@ -36,9 +37,11 @@ def claim_at_once(registry: SqlRegistry, prober: FakeProber, claims: int) -> lis
     """What each of so many projects gets; None where the pool is said to be exhausted."""
     allocator = Allocator(
         quick_probers={DEFAULT_POOL: prober},
+        terms={DEFAULT_POOL: TermsPolicy()},
         registry=registry,
         waker=FakeWaker(),
         clock=FakeClock(LATER),
+        line=FakeLine(),
         waiting_room=a_waiting_room(),
         meter=FakeMeter(),
         monotonic=monotonic,

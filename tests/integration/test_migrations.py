@@ -9,7 +9,6 @@ from threading import Barrier, Event
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -24,6 +23,7 @@ from app.registry.schema import metadata
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.registry.versions import revisions
+from tests.databases import at_revision
 
 
 @pytest.fixture
@@ -166,17 +166,6 @@ def _parts(sql: str) -> list[str]:
         else:
             parts[-1] += sign
     return [head.strip(), *sorted(part.strip() for part in parts)]
-
-
-def at_revision(database_url: str, revision: str) -> Engine:
-    """Make a database as an earlier version of the service left it."""
-    engine = create_engine(database_url)
-    config = Config()
-    config.set_main_option("script_location", "app/registry/migrations")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    return engine
 
 
 def test_instances_that_were_idle_before_they_were_probed_again_count_as_ready_then(

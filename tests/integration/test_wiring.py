@@ -12,15 +12,18 @@ from app.domain.controls import Change, Controls
 from app.domain.errors import NotLeading
 from app.domain.model import DEFAULT_POOL, Limit, PoolName
 from app.poller import Jobs
+from app.registry.activity import SqlActivity
 from app.registry.controls import SqlControls
 from app.registry.database import open_database
+from app.registry.lifetimes import SqlLifetimes
 from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
-from app.settings import PoolEntry, Settings
+from app.service.activity import UseWatch
+from app.settings import PoolEntry, PoolSettings, Settings
 from app.settings.pools import PoolsFile
 from app.simulator.cloud import SimulatedCloud
-from tests.builders import NOW
+from tests.builders import NOW, a_pool
 from tests.fakes import FakeMandate, FakeMeter
 from tests.simulated import a_simulated_cloud
 
@@ -63,7 +66,14 @@ def jobs(settings: Settings, registry: SqlRegistry, mandate: FakeMandate) -> Job
     to_aws = pools.connections(settings, "ec2-orchestrator/me")[DEFAULT_POOL]
     controls = SqlControls(registry._transactions)
     new_jobs = pools.new_jobs(
-        settings.pools[DEFAULT_POOL], to_aws, registry, controls, meter=FakeMeter(), clock=SystemClock()
+        settings.pools[DEFAULT_POOL],
+        to_aws,
+        registry,
+        controls,
+        SqlLifetimes(registry._transactions),
+        activity=SqlActivity(registry._transactions),
+        meter=FakeMeter(),
+        clock=SystemClock(),
     )
     return new_jobs(mandate)
 
@@ -220,3 +230,25 @@ def test_pools_at_rest_look_less_often_where_many_share_a_region(settings: Setti
 
     assert resting(1) == [1, 7.6, 7.6]
     assert resting(10) == [10, 10, 10]
+
+
+# Whether the use of allocations is watched
+
+
+@pytest.mark.parametrize(
+    ("pool", "watches"),
+    [
+        (a_pool(), True),
+        (a_pool(readiness="tcp"), False),
+        (a_pool(readiness="off"), False),
+        (a_pool(readiness="tcp", idle_timeout=3600), True),
+    ],
+)
+def test_use_is_watched_where_instances_speak_http_or_must_tell_it(
+    registry: SqlRegistry, pool: PoolSettings, watches: bool
+) -> None:
+    activity = SqlActivity(registry._transactions)
+
+    made = pools._watch(pool, activity, FakeMandate(), FakeMeter())
+
+    assert isinstance(made, UseWatch) is watches

@@ -12,8 +12,6 @@ from app.domain.actions import (
     Adopt,
     Change,
     Discover,
-    EndHold,
-    Expire,
     MarkIdle,
     MarkMissing,
     MarkTerminated,
@@ -39,7 +37,7 @@ from tests.builders import NOW
 from tests.property.worlds import IDS, World, worlds
 
 A = TypeVar("A", bound=Action)
-StateChange = Discover | Adopt | MarkIdle | Withdraw | Expire | MarkTerminating | MarkTerminated
+StateChange = Discover | Adopt | MarkIdle | Withdraw | MarkTerminating | MarkTerminated
 
 BOOTING, IDLE = InstanceState.BOOTING, InstanceState.IDLE
 ALLOCATED, TERMINATING = InstanceState.ALLOCATED, InstanceState.TERMINATING
@@ -69,7 +67,7 @@ def move_of(action: StateChange) -> tuple[InstanceState, InstanceState] | None:
             return expect, IDLE
         case Withdraw(expect=expect):
             return expect, BOOTING
-        case Expire(expect=expect) | MarkTerminating(expect=expect):
+        case MarkTerminating(expect=expect):
             return expect, TERMINATING
         case MarkTerminated(expect=expect):
             return expect, InstanceState.TERMINATED
@@ -121,11 +119,6 @@ def test_no_plan_ends_an_idle_or_an_allocated_instance_whose_time_is_not_over_by
     }
 
     assert not ended & safe
-    for action in actions_of(Expire, world):
-        over = world.known[action.instance].expires_at
-        assert over is not None
-        assert over <= NOW
-        assert not world.policy.paused
 
 
 @given(worlds(orderly=False), READY)
@@ -136,22 +129,9 @@ def test_what_somebody_holds_is_neither_offered_nor_ended_by_us(
 
     touched = {action.instance for action in concluded(world, ready)}
     touched |= {action.instance for action in actions_of(Terminate, world)}
-    touched |= {action.instance for action in actions_of(Expire, world)}
     decided = {action.instance for action in actions_of(MarkTerminating, world) if action.reason.ours}
 
     assert held.isdisjoint(touched | decided)
-
-
-@given(worlds(orderly=False))
-def test_a_hold_ends_when_its_time_is_over_and_not_before(world: World) -> None:
-    over = {
-        identity
-        for identity, one in world.known.items()
-        if one.hold is not None and one.hold.until is not None and one.hold.until <= NOW
-    }
-    planned = decide(world)
-
-    assert planned.refused or {action.instance for action in actions_of(EndHold, world)} == over
 
 
 @given(worlds(orderly=False))
@@ -219,7 +199,7 @@ def test_of_a_paused_pool_nothing_is_changed_at_aws_and_no_end_is_decided(
 ) -> None:
     paused = replace(world, policy=replace(world.policy, paused=True))
 
-    assert not any(isinstance(action, Change | Expire) for action in decide(paused).actions)
+    assert not any(isinstance(action, Change) for action in decide(paused).actions)
     assert not any(isinstance(action, MarkTerminating) for action in concluded(paused, ready))
 
 
@@ -280,8 +260,6 @@ def test_an_incomplete_look_changes_nothing_but_by_discovery_and_positive_proof(
                 raise AssertionError(f"{action} out of an incomplete look")
             case Discover() | Adopt() | Terminate() | Protect() | TagAllocation() | RaiseDesired():
                 pass
-            case Expire() | EndHold():
-                pass  # what the registry alone knows
 
 
 @given(worlds(complete=False))

@@ -6,9 +6,10 @@ Whatever happened before, once AWS behaves again the pool must come to rest with
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
-from time import monotonic
+from threading import Event as Woken
 from typing import Any, cast
 
 import pytest
@@ -21,9 +22,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy import select
 
 from app.domain.controls import Change
 from app.domain.errors import PoolExhausted
+from app.domain.events import EventKind
+from app.domain.messages import OF_EVENT
 from app.domain.model import (
     DEFAULT_POOL,
     EndReason,
@@ -34,13 +38,21 @@ from app.domain.model import (
     Policy,
     ProjectId,
 )
-from app.ports import Cloud, Registry
+from app.domain.terms import TermsPolicy
+from app.ports import Activity, Cloud, Lifetimes, Registry, RequestId
+from app.registry.activity import SqlActivity
+from app.registry.lifetimes import SqlLifetimes
+from app.registry.line import SqlLine
+from app.registry.schema import outbox
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
+from app.service.activity import UseWatch
 from app.service.allocation import LOOKED_WITHIN, Allocator
 from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import Reconciler
+from app.service.timekeeping import Timekeeper
+from app.service.waiting import WaitingRoom
 from tests.fakes import (
     FakeClock,
     FakeCloud,
@@ -50,14 +62,14 @@ from tests.fakes import (
     FakePreflight,
     FakeProber,
     FakeWaker,
-    a_waiting_room,
 )
 from tests.property.fuse import Crash, Fuse, Fused
-from tests.property.life import PROJECTS, TTLS, Life
+from tests.property.life import IDLE_TIMEOUT, PROJECTS, TTLS, Hearts, Life
 from tests.property.others import Others
 from tests.property.quick_database import open_quickly
 
 BUFFER = 3
+TERMS = TermsPolicy(idle_timeout=IDLE_TIMEOUT)
 CHANGES = frozenset({"raise_desired", "terminate", "protect", "tag_allocation"})
 PAUSES = st.builds(Change, paused=st.booleans())
 BUFFERS = st.one_of(st.builds(Change, buffer=st.integers(0, 5)), st.just(Change(as_configured=True)))
@@ -79,6 +91,8 @@ class PoolMachine(Life, Others):
         self.prober = FakeProber()
         self.fuse = Fuse()
         self.controls = FakeControls()
+        self.hearts = Hearts(self.clock)
+        self.requests = (RequestId(str(number)) for number in count())
         self.handed_out: dict[InstanceId, ProjectId] = {}
         self.picture_is_old = False
         self.crashes = 0
@@ -94,7 +108,7 @@ class PoolMachine(Life, Others):
     def begin(
         self, desired: int, min_size: int, max_size: int, passes: int, *, protect_new: bool = True
     ) -> None:
-        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
+        self.open_database()
         self.cloud = FakeCloud(
             desired=max(desired, min_size),
             min_size=min_size,
@@ -105,14 +119,25 @@ class PoolMachine(Life, Others):
         self.restart()
         self.run_passes(passes, pause=2)
 
+    def open_database(self) -> None:
+        self.transactions = Transactions(
+            open_quickly(self.folder), clock=lambda _tx: self.clock.now(), tells=True
+        )
+        self.registry, self.line = SqlRegistry(self.transactions), SqlLine(self.transactions)
+
     def teardown(self) -> None:
         if not hasattr(self, "cloud"):
             return
         try:
             self.come_to_rest()
+            self._every_event_has_its_message()
+            for line in self.registry.events(limit=500):
+                if line.kind is EventKind.ALLOCATION_ENDED:
+                    event(f"ended: {line.reason}")
             event(f"crashes: {min(self.crashes, 5)}")
             event(f"databases lost: {min(self.databases_lost, 5)}")
             event(f"holds: {min(self.holds, 5)}")
+            event(f"waits: {min(self.waits, 5)}, hang-ups: {min(self.hang_ups, 5)}")
         finally:
             self.registry.close()
             shutil.rmtree(self.folder)
@@ -147,20 +172,70 @@ class PoolMachine(Life, Others):
         )
         self.allocator = Allocator(
             quick_probers={DEFAULT_POOL: self.prober},
+            terms={DEFAULT_POOL: TERMS},
             registry=self.registry,
             waker=FakeWaker(),
             clock=self.clock,
-            waiting_room=a_waiting_room(),
+            line=self.line,
+            waiting_room=WaitingRoom(
+                line=self.line,
+                requests=self.requests,
+                places=2,
+                pools=(DEFAULT_POOL,),
+                clock=self.clock,
+                monotonic=self._seconds,
+                sleep=self._sleep,
+            ),
             meter=FakeMeter(),
-            monotonic=monotonic,
+            monotonic=self._seconds,
         )
+        self.watch = UseWatch(
+            pool=DEFAULT_POOL,
+            terms=TERMS,
+            activity=cast("Activity", Fused(SqlActivity(self.transactions), self.fuse)),
+            reader=self.hearts,
+            mandate=FakeMandate(),
+            meter=FakeMeter(),
+            monotonic=self._seconds,
+        )
+        self.timekeeper = Timekeeper(
+            DEFAULT_POOL,
+            lifetimes=cast("Lifetimes", Fused(SqlLifetimes(self.transactions), self.fuse)),
+            see=self.watch.look_at,
+            mandate=FakeMandate(),
+            meter=FakeMeter(),
+        )
+
+    def _seconds(self) -> float:
+        return self.clock.now().timestamp()
+
+    def _sleep(self, _woken: Woken, seconds: float) -> None:
+        """What a waiting request leaves to others: a pass each second."""
+        before = self._seconds()
+        self.clock.advance(seconds)
+        if int(before) != int(self._seconds()):
+            self.lead()
+
+    def lead(self) -> bool:
+        """All that a leader does in a second; whether it changed something."""
+        report = self.reconciler.tick()
+        changed = self.readiness.round()
+        changed |= self.timekeeper.round()
+        changed |= self.watch.round()
+        return report.changed or report.unsettled or changed
 
     @rule(times=st.integers(1, 3), pause=st.sampled_from([1, 2, 10]))
     def run_passes(self, times: int, pause: int) -> None:
         for _ in range(times):
-            self.reconciler.tick()
-            self.readiness.round()
+            self.lead()
             self.clock.advance(pause)
+
+    @rule(minutes=st.sampled_from([1, 2, 5]))
+    def be_left_alone(self, minutes: int) -> None:
+        """Long enough for time limits to end, and for what is in use to be in use no more."""
+        for _ in range(2 * minutes):
+            self.lead()
+            self.clock.advance(30)
 
     @rule()
     def run_a_pass_alone(self) -> None:
@@ -174,8 +249,7 @@ class PoolMachine(Life, Others):
     def crash_in_a_pass(self, after: int) -> None:
         self.fuse.left = after
         try:
-            self.reconciler.tick()
-            self.readiness.round()
+            self.lead()
         except Crash:
             self.crashes += 1
             self.restart()
@@ -192,7 +266,7 @@ class PoolMachine(Life, Others):
         self.registry.close()
         shutil.rmtree(self.folder)
         self.folder.mkdir()
-        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
+        self.open_database()
         self.controls = FakeControls()  # they stood in it
         self.forget_limits()
         self.databases_lost += 1
@@ -219,36 +293,70 @@ class PoolMachine(Life, Others):
     # Users
 
     def _is_over(self, one: Instance) -> bool:
-        return one.expires_at is not None and one.expires_at <= self.clock.now()
+        now = self.clock.now()
+        return any(at is not None and at <= now for at in (one.expires_at, one.confirm_by))
 
-    @rule(projects=st.lists(PROJECTS, min_size=1, max_size=3), ttl=TTLS)
-    def claim_several(self, projects: list[ProjectId], ttl: timedelta | None) -> None:
+    @rule(projects=st.lists(PROJECTS, min_size=1, max_size=3), ttl=TTLS, confirm_within=TTLS)
+    def claim_several(
+        self, projects: list[ProjectId], ttl: timedelta | None, confirm_within: timedelta | None
+    ) -> None:
         for project in projects:
-            self.claim(project, ttl)
+            self.claim(project, ttl, confirm_within)
 
-    def claim(self, project: ProjectId, ttl: timedelta | None = None) -> None:
+    @rule(
+        projects=st.lists(PROJECTS, min_size=1, max_size=2, unique=True),
+        ttl=TTLS,
+        confirm_within=TTLS,
+        used=st.booleans(),
+        minutes=st.sampled_from([1, 5, 11]),
+    )
+    def claim_and_forget(
+        self,
+        projects: list[ProjectId],
+        ttl: timedelta | None,
+        confirm_within: timedelta | None,
+        *,
+        used: bool,
+        minutes: int,
+    ) -> None:
+        """Take some, use them or not, and leave them to themselves."""
+        for project in projects:
+            self.claim(project, ttl, confirm_within)
+        self.run_passes(2, pause=3)
+        for project in projects if used else []:
+            self.use(project)
+        self.be_left_alone(minutes)
+
+    def claim(
+        self, project: ProjectId, ttl: timedelta | None = None, confirm_within: timedelta | None = None
+    ) -> None:
         mine = [one for one in self._in(InstanceState.ALLOCATED) if one.project == project]
-        # One whose time is over ends before anybody starts on it anew, though no pass has found it yet.
-        held = [one.id for one in mine if one.held or not self._is_over(one)]
+        # One whose time is over ends before anybody starts on it anew, though no leader has found it yet.
+        sure = [one.id for one in mine if one.held or not self._is_over(one)]
         idle = [one.id for one in self._in(InstanceState.IDLE) if not one.held]
         try:
-            claimed = self.allocator.allocate(project, actor="tester", ttl=ttl)
+            claimed = self.allocator.allocate(project, actor="tester", ttl=ttl, confirm_within=confirm_within)
         except PoolExhausted:
-            assert not held
+            assert not sure
             seen_at = self.registry.view(DEFAULT_POOL).last_pass_at
             blind = seen_at is None or self.clock.now() - seen_at > LOOKED_WITHIN
             assert not idle or self.prober.ready is not None or blind
             return
         instance = claimed.allocation.instance
-        assert claimed.created is not bool(held)
-        if held:
-            assert [instance] == held
-        else:
+        assert not (claimed.created and sure)
+        if claimed.created:
             assert instance in idle
-            assert instance not in self.handed_out
-            self._check_protection(instance)
-            self.handed_out[instance] = project
-            self.limits[instance] = claimed.allocation.expires_at
+            self.was_given(instance, project)
+            if claimed.allocation.confirm_by is not None:
+                self.to_confirm[instance] = claimed.allocation.confirm_by
+        else:
+            assert [instance] == [one.id for one in mine]
+        self.limits[instance] = claimed.allocation.expires_at
+
+    def was_given(self, instance: InstanceId, project: ProjectId) -> None:
+        assert instance not in self.handed_out
+        self._check_protection(instance)
+        self.handed_out[instance] = project
 
     def _check_protection(self, instance: InstanceId) -> None:
         look = self.cloud.look(instance)
@@ -318,10 +426,9 @@ class PoolMachine(Life, Others):
         self.end_all_holds()
         quiet = 0
         for _ in range(QUIET_PASSES):
-            report = self.reconciler.tick()
-            changed = self.readiness.round()
+            changed = self.lead()
             self.clock.advance(10)
-            quiet = 0 if report.changed or report.unsettled or changed else quiet + 1
+            quiet = 0 if changed else quiet + 1
             if quiet == AT_REST:
                 break
         else:
@@ -335,6 +442,12 @@ class PoolMachine(Life, Others):
         for project in {one.project for one in self._in(InstanceState.ALLOCATED)}:
             if project is not None:
                 assert not self.allocator.allocate(project, actor="tester").created
+
+    def _every_event_has_its_message(self) -> None:
+        with self.transactions.looking() as tx:
+            written = list(tx.execute(select(outbox.c.kind).order_by(outbox.c.id)).scalars())
+        trail = list(self.registry.events(limit=10_000))[::-1]
+        assert written == [OF_EVENT[line.kind] for line in trail if line.kind in OF_EVENT]
 
     def _calm(self) -> None:
         self.cloud.recover()

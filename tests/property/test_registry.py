@@ -4,6 +4,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
 
 from app.domain.errors import AllocationNotFound, HoldTooLate, InstanceNotFound, PoolExhausted
 from app.domain.events import EventKind
+from app.domain.limits import Announcement, End, Limits, due, limits_of
 from app.domain.model import (
     DEFAULT_POOL,
     TRANSITIONS,
@@ -34,6 +36,8 @@ from app.domain.model import (
     InstanceState,
     ProjectId,
 )
+from app.domain.terms import Terms, TermsPolicy
+from app.registry.lifetimes import SqlLifetimes
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look, an_instance_id
@@ -41,6 +45,8 @@ from tests.property.quick_database import open_quickly
 
 PROJECTS = [ProjectId(name) for name in ("alice", "bob", "carol", "dave")]
 TIMES = st.none() | st.sampled_from([1, 31, 1000]).map(lambda seconds: timedelta(seconds=seconds))
+UNLIMITED = Limits()
+POLICIES = {DEFAULT_POOL: TermsPolicy()}
 ENDS = [InstanceState.TERMINATING, InstanceState.TERMINATED]
 
 BECOMES = {
@@ -61,7 +67,7 @@ class Record:
     state: InstanceState
     since: datetime
     project: ProjectId | None = None
-    expires_at: datetime | None = None
+    limits: Limits = UNLIMITED
     hold: Hold | None = None
     beyond_us: bool = False
     """It is terminating, and AWS was asked for it already, or it goes by no decision of ours."""
@@ -74,7 +80,7 @@ def as_known(real: Instance) -> Record:
         real.state,
         real.state_since,
         real.project,
-        real.expires_at,
+        Limits(expires_at=real.expires_at, confirm_by=real.confirm_by),
         real.hold,
         real.state is InstanceState.TERMINATING and (left or real.terminate_called_at is not None),
     )
@@ -92,10 +98,12 @@ class RegistryMachine(RuleBasedStateMachine):
         self.model: dict[InstanceId, Record] = {}
         self.answers: dict[ProjectId, Allocation] = {}
         self.handed_out: list[InstanceId] = []
+        self.announced: list[InstanceId] = []
 
     @initialize()
     def begin(self) -> None:
-        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
+        transactions = Transactions(open_quickly(self.folder), clock=lambda _tx: self.now)
+        self.registry, self.lifetimes = SqlRegistry(transactions), SqlLifetimes(transactions)
 
     def teardown(self) -> None:
         with suppress(AttributeError):
@@ -197,23 +205,80 @@ class RegistryMachine(RuleBasedStateMachine):
     def renew(self, project: ProjectId, lasts: timedelta | None) -> None:
         held = [one for one, record in self.model.items() if _holds(record, project)]
         now = self._later()
-        until = None if lasts is None else now + lasts
+        renew = partial(self.registry.renew, project, lasts, policies=POLICIES, actor="tester", now=now)
         if not held:
             with pytest.raises(AllocationNotFound):
-                self.registry.renew(project, until, actor="tester", now=now)
+                renew()
             return
-        self.answers[project] = replace(self.answers[project], expires_at=until)
-        assert self.registry.renew(project, until, actor="tester", now=now) == self.answers[project]
-        self.model[held[0]] = replace(self.model[held[0]], expires_at=until)
+        self._limit(held[0], self.model[held[0]].limits.renewed(Terms(ttl=lasts), now))
+        assert renew() == self.answers[project]
+
+    @rule(project=st.sampled_from(PROJECTS))
+    def confirm(self, project: ProjectId) -> None:
+        held = [one for one, record in self.model.items() if _holds(record, project)]
+        now = self._later()
+        if not held:
+            with pytest.raises(AllocationNotFound):
+                self.registry.confirm(project, actor="tester", now=now)
+            return
+        self._limit(held[0], replace(self.model[held[0]].limits, confirm_by=None))
+        assert self.registry.confirm(project, actor="tester", now=now) == self.answers[project]
+
+    @rule(instance=instances)
+    def announce(self, instance: InstanceId) -> None:
+        self._later()
+        what = self._due(instance)
+        announced = isinstance(what, Announcement)
+        assert self.lifetimes.announce(instance) is announced
+        if isinstance(what, Announcement):
+            self._put_off(instance, what)
+
+    def _put_off(self, instance: InstanceId, what: Announcement) -> None:
+        self._limit(instance, self.model[instance].limits.put_off(what))
+        self.announced.append(instance)
 
     @rule(instance=instances)
     def expire(self, instance: InstanceId) -> None:
-        before, now = self.model[instance], self._later()
-        over = before.expires_at is not None and before.expires_at <= now
-        over = over and _live(before) and before.hold is None
-        assert self.registry.expire(instance, now=now) is over
+        self._later()
+        over = self._due(instance) == End(EndReason.EXPIRED)
+        assert self.lifetimes.expire(instance) is over
         if over:
             self._move(instance, InstanceState.ALLOCATED, InstanceState.TERMINATING)
+
+    @rule(instance=instances)
+    def end_unconfirmed(self, instance: InstanceId) -> None:
+        self._later()
+        over = self._due(instance) == End(EndReason.UNCONFIRMED)
+        assert self.lifetimes.end_unconfirmed(instance) is over
+        if over:
+            self._move(instance, InstanceState.ALLOCATED, InstanceState.TERMINATING)
+
+    @rule()
+    def ask_what_is_due(self) -> None:
+        self._later()
+        steps = {one: self._due(one) for one in self.model}
+        found = self.lifetimes.due(DEFAULT_POOL)
+        assert found.now == self.now
+        assert set(found.announcements) == {
+            one for one, what in steps.items() if isinstance(what, Announcement)
+        }
+        assert set(found.expired) == {one for one, what in steps.items() if what == End(EndReason.EXPIRED)}
+        assert set(found.unconfirmed) == {
+            one for one, what in steps.items() if what == End(EndReason.UNCONFIRMED)
+        }
+        assert set(found.holds) == {one for one in self.model if self._hold_is_over(one)}
+
+    def _due(self, instance: InstanceId) -> Announcement | End | None:
+        record = self.model[instance]
+        return due(record.limits, self.now) if _live(record) and record.hold is None else None
+
+    def _limit(self, instance: InstanceId, limits: Limits) -> None:
+        record = self.model[instance]
+        self.model[instance] = replace(record, limits=limits)
+        assert record.project is not None
+        self.answers[record.project] = replace(
+            self.answers[record.project], expires_at=limits.expires_at, confirm_by=limits.confirm_by
+        )
 
     @rule(instance=instances, lasts=TIMES)
     def hold(self, instance: InstanceId, lasts: timedelta | None) -> None:
@@ -222,10 +287,10 @@ class RegistryMachine(RuleBasedStateMachine):
         if before.state is InstanceState.TERMINATED or before.beyond_us:
             refusal = InstanceNotFound if before.state is InstanceState.TERMINATED else HoldTooLate
             with pytest.raises(refusal):
-                self.registry.hold(instance, until=until, reason=None, actor="tester", now=now)
+                self.registry.hold(instance, ttl=lasts, reason=None, actor="tester", now=now)
             return
         since = now if before.hold is None else before.hold.since
-        held = self.registry.hold(instance, until=until, reason=None, actor="tester", now=now)
+        held = self.registry.hold(instance, ttl=lasts, reason=None, actor="tester", now=now)
         self.model[instance] = replace(before, hold=Hold(since=since, by="tester", until=until))
         assert held.hold == self.model[instance].hold
 
@@ -241,11 +306,15 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(instance=instances)
     def end_hold(self, instance: InstanceId) -> None:
-        hold, now = self.model[instance].hold, self._later()
-        over = hold is not None and hold.until is not None and hold.until <= now
-        assert self.registry.end_hold(instance, now=now) is over
+        self._later()
+        over = self._hold_is_over(instance)
+        assert self.lifetimes.end_hold(instance) is over
         if over:
             self.model[instance] = replace(self.model[instance], hold=None)
+
+    def _hold_is_over(self, instance: InstanceId) -> bool:
+        hold = self.model[instance].hold
+        return hold is not None and hold.until is not None and hold.until <= self.now
 
     @rule(project=st.sampled_from(PROJECTS))
     def destroy_what_a_project_holds(self, project: ProjectId) -> None:
@@ -273,50 +342,70 @@ class RegistryMachine(RuleBasedStateMachine):
             self._move(instance, before.state, InstanceState.TERMINATING)
         assert (ending.state, ending.project) == (InstanceState.TERMINATING, before.project)
 
-    @rule(project=st.sampled_from(PROJECTS), lasts=TIMES)
-    def claim(self, project: ProjectId, lasts: timedelta | None) -> None:
+    @rule(project=st.sampled_from(PROJECTS), lasts=TIMES, confirm_within=TIMES)
+    def claim(self, project: ProjectId, lasts: timedelta | None, confirm_within: timedelta | None) -> None:
+        now = self._later()
+        self._go_on(project)
         held = [one for one, record in self.model.items() if _holds(record, project)]
         free = sorted(
             (record.since, one)
             for one, record in self.model.items()
             if record.state is InstanceState.IDLE and record.hold is None
         )
-        now = self._later()
-        until = None if lasts is None else now + lasts
+        terms = Terms(ttl=lasts, confirm_within=confirm_within)
+        claim = partial(self.registry.claim, DEFAULT_POOL, project, actor="tester", now=now, terms=terms)
         if not held and not free:
             with pytest.raises(PoolExhausted):
-                self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now)
+                claim()
             return
-        claimed = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now, expires_at=until)
+        claimed = claim()
         if held:
             assert not claimed.created
             assert claimed.allocation == self.answers[project]
         else:
+            limits = limits_of(terms, now)
             assert claimed.created
             assert claimed.allocation.instance == free[0][1]
             self.handed_out.append(claimed.allocation.instance)
             self.answers[project] = claimed.allocation
-            assert claimed.allocation.expires_at == until
-            self.model[free[0][1]] = Record(InstanceState.ALLOCATED, now, project, until)
+            assert (claimed.allocation.expires_at, claimed.allocation.confirm_by) == (
+                limits.expires_at,
+                limits.confirm_by,
+            )
+            self.model[free[0][1]] = Record(InstanceState.ALLOCATED, now, project, limits)
 
-    @rule(seconds=st.sampled_from([1, 31]))
+    def _go_on(self, project: ProjectId) -> None:
+        """What a claim finds to be due, it does at once."""
+        for one in [one for one, record in self.model.items() if _holds(record, project)]:
+            what = self._due(one)
+            if isinstance(what, Announcement):
+                self._put_off(one, what)
+            elif what is not None:
+                self._move(one, InstanceState.ALLOCATED, InstanceState.TERMINATING)
+
+    @rule(seconds=st.sampled_from([1, 31, 500]))
     def let_time_pass(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
     @rule()
     def restart(self) -> None:
         self.registry.close()
-        self.registry = SqlRegistry(Transactions(open_quickly(self.folder)))
+        self.begin()
         for project in {record.project for record in self.model.values() if _live(record)}:
             assert project is not None
-            again = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=self._later())
+            now = self._later()
+            if any(_holds(record, project) and self._due(one) for one, record in self.model.items()):
+                continue
+            again = self.registry.claim(DEFAULT_POOL, project, actor="tester", now=now)
             assert again.allocation == self.answers[project]
 
     @invariant()
     def the_registry_knows_what_happened(self) -> None:
         found = self.registry.instances(DEFAULT_POOL)
         assert {one: as_known(real) for one, real in found.items()} == {
-            one: record for one, record in self.model.items() if record.state is not InstanceState.TERMINATED
+            one: replace(record, limits=replace(record.limits, warn_at=None))
+            for one, record in self.model.items()
+            if record.state is not InstanceState.TERMINATED
         }
 
     @invariant()
@@ -345,6 +434,15 @@ class RegistryMachine(RuleBasedStateMachine):
             one: Record(record.state, record.since, record.project) for one, record in self.model.items()
         }
         assert told == plain
+
+    @invariant()
+    def the_audit_trail_has_every_announcement_once(self) -> None:
+        told = [
+            line.instance
+            for line in self.registry.events(limit=10_000)
+            if line.kind is EventKind.ALLOCATION_EXPIRING
+        ]
+        assert told[::-1] == self.announced
 
     @invariant()
     def the_audit_trail_explains_every_hold(self) -> None:

@@ -11,8 +11,6 @@ from app.domain.actions import (
     Action,
     Adopt,
     Discover,
-    EndHold,
-    Expire,
     MarkIdle,
     MarkInService,
     MarkMissing,
@@ -139,19 +137,15 @@ class Pool:
                 self.known[instance] = replace(self.known[instance], tagged=True)
             case Withdraw(instance):
                 self._move(instance, BOOTING)
-            case EndHold(instance):
-                self.known[instance] = replace(self.known[instance], hold=None)
-            case MarkTerminating() | MarkTerminated() | Expire():
+            case MarkTerminating() | MarkTerminated():
                 self._end(action)
 
-    def _end(self, action: MarkTerminating | MarkTerminated | Expire) -> None:
+    def _end(self, action: MarkTerminating | MarkTerminated) -> None:
         match action:
             case MarkTerminating(instance, _, reason):
                 self._move(instance, TERMINATING, end_reason=reason)
             case MarkTerminated(instance, _, reason):
                 self._move(instance, InstanceState.TERMINATED, end_reason=reason)
-            case Expire(instance):
-                self._move(instance, TERMINATING, end_reason=EndReason.EXPIRED)
 
     def _take_in(self, action: Discover | Adopt) -> None:
         match action:

@@ -28,7 +28,7 @@ from app.service.status import StatusReader
 from app.web import auth, facts, problems, reading, visitors
 from app.web.dashboard import flash, kept
 from app.web.dashboard.flash import Said
-from app.web.dashboard.instance_actions import Allocate, Destroy, Hold, Release, Unhold
+from app.web.dashboard.instance_actions import Allocate, Destroy, Hold, Release, Renew, Unhold
 from app.web.dashboard.pool_actions import Pause, Resume, SetBuffer
 from app.web.dashboard.questions import Question
 from app.web.pages import page
@@ -56,6 +56,7 @@ def blueprint(
     pages = Blueprint("actions", __name__, template_folder="templates", url_prefix="/dashboard/do")
     actions: Mapping[str, Action] = {
         "allocate": Allocate(allocator, catalogue, status_reader),
+        "renew": Renew(allocator, catalogue, status_reader),
         "release": Release(allocator, catalogue, status_reader),
         "destroy": Destroy(allocator, catalogue, status_reader),
         "hold": Hold(allocator, catalogue, status_reader),

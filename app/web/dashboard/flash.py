@@ -18,6 +18,7 @@ LASTS = 60
 SAID = {
     "allocated": "Allocated: {0} has {1} now.",
     "kept": "{0} has {1} already, and keeps it. Nothing was taken.",
+    "renewed": "Renewed: {0} keeps {1}, as long as you have said.",
     "released": "Released: {0} has given back {1}, which is being terminated.",
     "released-held": "Released: {0} has given back {1}. It is held, and terminated when the hold ends.",
     "destroyed": "{0} is being terminated.",

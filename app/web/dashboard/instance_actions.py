@@ -24,10 +24,20 @@ from app.service.allocation import Allocator
 from app.service.status import PoolStatus, StatusReader
 from app.web import facts, reading
 from app.web.dashboard.flash import Said
-from app.web.dashboard.questions import Field, Question, duration, facts_of, how_long
+from app.web.dashboard.questions import (
+    NO_LIMIT,
+    Field,
+    Question,
+    duration,
+    facts_of,
+    how_long,
+    in_words,
+)
 from app.web.queries import SeedQuery
 
 LONGEST_REASON = 200
+_AS_BEFORE = "3600"
+"""What stands in the question for whose time is limited: no limit is lost by a quick click."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
@@ -124,9 +134,7 @@ class Allocate(_Instances):
                     most=63,
                 ),
                 *self._which_pool(name),
-                duration(
-                    "Time limit", "It is released then, unless it is renewed before.", typed.get("ttl", "")
-                ),
+                self._time_limit(pool, typed),
             ],
             submit="Allocate",
             pool=name,
@@ -146,6 +154,17 @@ class Allocate(_Instances):
             return []
         return [Field(name="pool", label="Pool", kind="choice", value=name, choices=pools)]
 
+    def _time_limit(self, pool: PoolStatus, typed: Mapping[str, str]) -> Field:
+        policy = pool.config.terms
+        usual = policy.terms().ttl
+        return duration(
+            "Time limit",
+            "It is released then, unless it is renewed before.",
+            typed.get("ttl", ""),
+            none=NO_LIMIT if usual is None else f"as usual here: {in_words(usual)}",
+            most=policy.max_ttl,
+        )
+
     def _held(self, project: str) -> Allocation | None:
         try:
             return self._catalogue.allocation(project_id(project)) if project else None
@@ -161,7 +180,57 @@ class Allocate(_Instances):
         )
 
 
-class Release(_Instances):
+class _OfProject(_Instances):
+    def _project(self) -> ProjectId:
+        return facts.project_id(reading.query(ProjectQuery).project)
+
+    def _has(self, project: ProjectId) -> Instance:
+        """Return what the project has, or raise AllocationNotFound."""
+        return facts.of(self._catalogue.instance(self._catalogue.allocation(project).instance))
+
+
+class Renew(_OfProject):
+    """Say anew how long a project keeps what it has."""
+
+    role = Role.ALLOCATOR
+
+    def ask(self, typed: Mapping[str, str]) -> Question:
+        """See Action."""
+        project = self._project()
+        one = self._has(project)
+        pool = self._pool(one.pool)
+        most = None if pool is None else pool.config.terms.max_ttl
+        told = ["It lasts so long from now on, whatever was set before."]
+        if one.confirm_by is not None:
+            told.append("That confirms it, too.")
+        if one.hold is not None:
+            told.append(f"{one.hold.by} holds it for inspection: it does not end before that hold does.")
+        return Question(
+            title=f"Renew {project}?",
+            told=told,
+            facts=facts_of(one),
+            fields=[
+                duration(
+                    "Time limit",
+                    "It is released then, unless it is renewed before.",
+                    typed.get("ttl", _AS_BEFORE if one.expires_at else ""),
+                    none=NO_LIMIT if most is None else "",
+                    most=most,
+                )
+            ],
+            shown={"shown": sight_of(one)},
+            submit="Renew it",
+            pool=one.pool,
+        )
+
+    def do(self, form: Mapping[str, str], actor: str) -> Said:
+        """See Action."""
+        renewed = self._allocator.renew(self._project(), how_long(form), actor=actor, expect=_shown(form))
+        held = facts.of(renewed)
+        return Said("renewed", (held.project, held.instance))
+
+
+class Release(_OfProject):
     """Take back what a project has."""
 
     role = Role.ALLOCATOR
@@ -169,7 +238,7 @@ class Release(_Instances):
     def ask(self, _typed: Mapping[str, str]) -> Question:
         """See Action."""
         project = self._project()
-        one = facts.of(self._catalogue.instance(self._catalogue.allocation(project).instance))
+        one = self._has(project)
         return Question(
             title=f"Release {project}?",
             loses=f"{one.id} will be terminated. What is on it and nowhere else is lost.",
@@ -189,9 +258,6 @@ class Release(_Instances):
         ended = facts.of(self._allocator.release(self._project(), actor=actor, expect=_shown(form)))
         held = self._catalogue.instance(ended.instance).held
         return Said("released-held" if held else "released", (ended.project, ended.instance))
-
-    def _project(self) -> ProjectId:
-        return facts.project_id(reading.query(ProjectQuery).project)
 
 
 class Destroy(_Instances):
@@ -306,7 +372,7 @@ class Unhold(_Instances):
             case InstanceState.ALLOCATED:
                 told.append(f"{one.project or 'Who uses it'} keeps it.")
                 if one.expires_at is not None:
-                    told.append("Its time limit holds again: where that is over, it is released at once.")
+                    told.append("Its time limit holds again: where that is over, it is released soon.")
             case _:
                 told.append("It may be handed out again, or replaced where it does not answer.")
         return Question(

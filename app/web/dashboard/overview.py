@@ -12,9 +12,9 @@ from app.domain.model import DEFAULT_POOL, Allocation, Instance, PoolName
 from app.domain.replicas import GONE, SeenReplica
 from app.domain.verdict import Tone, Verdict
 from app.ports import ENDED, Catalogue, Clock, History, Lease, Matches, Presence
+from app.service.judgement import Judged, Judgement
 from app.service.status import PoolStatus, StatusReader
 from app.web.dashboard import warnings
-from app.web.dashboard.judged import Judged, Judgement
 from app.web.dashboard.queries import Choice, OverviewQuery
 from app.web.dashboard.warnings import Told
 

@@ -13,8 +13,8 @@ from app.web.dashboard import words
 Fact = tuple[str, str]
 """What it is, and how it is."""
 
+NO_LIMIT = "no time limit"
 DURATIONS = (
-    ("", "no time limit"),
     ("3600", "1 hour"),
     ("14400", "4 hours"),
     ("28800", "8 hours"),
@@ -75,6 +75,10 @@ def facts_of(one: Instance) -> list[Fact]:
         facts.append(("Allocated", words.time(one.allocated_at)))
         ends = words.time(one.expires_at, "until") if one.expires_at else "when it is released"
         facts.append(("Ends", ends))
+        if one.confirm_by is not None:
+            facts.append(("To be confirmed", words.time(one.confirm_by, "until")))
+        if one.last_activity_at is not None:
+            facts.append(("Last used", words.time(one.last_activity_at)))
     else:
         facts.append(("Launched", words.time(one.launched_at)))
     if one.hold is not None:
@@ -86,9 +90,24 @@ def facts_of(one: Instance) -> list[Fact]:
     return facts
 
 
-def duration(label: str, hint: str, value: str = "") -> Field:
-    """Ask for how long."""
-    return Field(name="ttl", label=label, kind="choice", value=value, hint=hint, choices=DURATIONS)
+def duration(
+    label: str, hint: str, value: str = "", *, none: str = NO_LIMIT, most: timedelta | None = None
+) -> Field:
+    """Ask for how long, `most` at most; `none` is what no choice stands for, empty: one must be made."""
+    choices = [("", none)] if none else []
+    if most is None:
+        choices += DURATIONS
+    else:
+        longest = int(most.total_seconds())
+        choices += [(seconds, name) for seconds, name in DURATIONS if int(seconds) < longest]
+        choices.append((str(longest), in_words(most)))
+    return Field(name="ttl", label=label, kind="choice", value=value, hint=hint, choices=choices)
+
+
+def in_words(span: timedelta) -> str:
+    """Write how long something lasts."""
+    seconds = f"{span.total_seconds():g}"
+    return dict(DURATIONS).get(seconds, f"{seconds} seconds")
 
 
 def how_long(form: Mapping[str, str]) -> timedelta | None:

@@ -37,11 +37,15 @@ EVENTS = {
     EventKind.CAPACITY_RAISED: "Desired capacity raised",
     EventKind.CAPACITY_MOVED: "Desired capacity moved by others",
     EventKind.ALLOCATION_RENEWED: "Renewed",
+    EventKind.ALLOCATION_CONFIRMED: "Confirmed",
+    EventKind.ALLOCATION_EXPIRING: "Ends soon",
     EventKind.INSTANCE_HELD: "Held",
     EventKind.INSTANCE_UNHELD: "Hold ended",
     EventKind.POOL_PAUSED: "Paused",
     EventKind.POOL_RESUMED: "Resumed",
     EventKind.BUFFER_CHANGED: "Buffer changed",
+    EventKind.POOL_LIMITED: "Limited",
+    EventKind.POOL_RECOVERED: "Limited no longer",
     EventKind.TOKEN_CREATED: "Token created",
     EventKind.TOKEN_REVOKED: "Token revoked",
     EventKind.LEADER_ELECTED: "New leader",
@@ -89,9 +93,11 @@ def url(one: Instance) -> str | None:
 
 
 def last_change(one: Instance) -> Markup:
-    """Say what happened last with an instance, and when."""
+    """Say what happened last with an instance, and when: of one in use, when it was last seen to be used."""
     said, at = _LAST.get(one.state, str(one.state)), one.state_since
     reads = "for" if one.state is InstanceState.BOOTING else "ago"
+    if one.state is InstanceState.ALLOCATED and one.last_activity_at is not None:
+        said, at = "used", max(at, one.last_activity_at)
     if one.hold is not None and one.hold.since >= at:
         said, at, reads = f"held by {one.hold.by}", one.hold.since, "for"
     why = f": {one.hold.reason}" if reads == "for" and one.hold is not None and one.hold.reason else ""

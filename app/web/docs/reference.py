@@ -156,7 +156,8 @@ def _fields(document: Json, schema: Json, above: str = "") -> Iterator[Json]:
     for name, field in known.get("properties", {}).items():
         inner = _resolved(document, field)
         items = _resolved(document, inner.get("items", {}))
-        each = _resolved(document, inner.get("additionalProperties") or {})
+        others = inner.get("additionalProperties")
+        each = _resolved(document, others) if isinstance(others, dict) else {}
         yield {
             "name": above + name,
             "type": _type(inner, nullable=_nullable(field)),

@@ -12,11 +12,12 @@ from app.domain.errors import (
     InvalidProjectId,
     PoolExhausted,
     PoolNotFound,
+    TtlTooLong,
 )
 from app.domain.model import ProjectId
 from app.ports import Catalogue
 from app.service.allocation import Allocator
-from app.web import auth, cursors, examples, facts, rendering
+from app.web import auth, cursors, examples, facts, hangup, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import AllocationsQuery
 
@@ -76,7 +77,7 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
             201: Reply(
                 what="The project got an instance",
                 model=Allocation,
-                example=examples.ALLOCATION,
+                example=examples.NEW,
                 headers={"Location": "Path of the allocation"},
             ),
             200: Reply(
@@ -86,7 +87,7 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
                 headers={"Location": "Path of the allocation"},
             ),
         },
-        errors=(InvalidProjectId, PoolNotFound, AllocatedElsewhere, PoolExhausted),
+        errors=(InvalidProjectId, TtlTooLong, PoolNotFound, AllocatedElsewhere, PoolExhausted),
     )
     def allocate(project: str, body: AllocateRequest) -> Response:
         """Allocate an instance to a project.
@@ -95,18 +96,23 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         repeat the request as often as you like, for example when an answer was lost. A project holds one
         instance at most, over all pools.
 
-        Where nothing is idle, the answer is 503 with `Retry-After`, and the shortage counts as demand: more
-        instances are started. With `wait`, the request waits in line for up to so many seconds before that.
+        Where nothing is idle, the answer is 503 with `Retry-After` and `estimatedWaitSeconds`, and the
+        shortage counts as demand: more instances are started. With `wait`, the request waits in line for up
+        to so many seconds before that; who came first is served first, whichever replica they asked.
 
-        With `ttl`, a new allocation is released after so many seconds unless it is renewed; the `ttl` of an
-        allocation that exists is left as it is.
+        With `ttl`, a new allocation is released after so many seconds unless it is renewed. With
+        `confirmWithin`, a new allocation is released after so many seconds unless it is confirmed, renewed or
+        seen in use before: an instance whose answer never arrived comes back by itself. An allocation that
+        exists is left as it is, whatever is asked for.
         """
         claimed = allocator.allocate(
             facts.project_id(project),
             actor=auth.actor(),
             pool=None if body.pool is None else facts.pool_name(body.pool),
             wait=timedelta(seconds=body.wait),
-            ttl=None if body.ttl is None else timedelta(seconds=body.ttl),
+            ttl=_span(body.ttl),
+            confirm_within=_span(body.confirm_within),
+            gone=hangup.client_gone(),
         )
         return rendering.answer(
             rendering.allocation(facts.claimed(claimed)),
@@ -122,16 +128,33 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         body=RenewRequest,
         body_example=examples.RENEW,
         replies={200: Reply(what="The allocation", model=Allocation, example=examples.ALLOCATION)},
-        errors=(InvalidProjectId, AllocationNotFound),
+        errors=(InvalidProjectId, TtlTooLong, AllocationNotFound),
     )
     def renew(project: str, body: RenewRequest) -> Response:
         """Renew the project's allocation.
 
         It lasts `ttl` seconds from now, whatever was set before; with `"ttl": null` it has no time limit.
+        That confirms it, too.
         """
-        ttl = None if body.ttl is None else timedelta(seconds=body.ttl)
-        renewed = allocator.renew(facts.project_id(project), ttl, actor=auth.actor())
+        renewed = allocator.renew(facts.project_id(project), _span(body.ttl), actor=auth.actor())
         return rendering.answer(rendering.allocation(facts.of(renewed)))
+
+    @pages.post("/<project>/confirm")
+    @operation(
+        "confirmAllocation",
+        TAG,
+        Role.ALLOCATOR,
+        replies={200: Reply(what="The allocation", model=Allocation, example=examples.ALLOCATION)},
+        errors=(InvalidProjectId, AllocationNotFound),
+    )
+    def confirm(project: str) -> Response:
+        """Confirm the project's allocation.
+
+        Says that the answer has arrived, so that an allocation made with `confirmWithin` goes on. The same
+        again, or for an allocation that needs no confirmation, changes nothing.
+        """
+        confirmed = allocator.confirm(facts.project_id(project), actor=auth.actor())
+        return rendering.answer(rendering.allocation(facts.of(confirmed)))
 
     @pages.delete("/<project>")
     @operation(
@@ -158,3 +181,7 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         return rendering.answer(rendering.allocation(facts.of(released)), status=202)
 
     return pages
+
+
+def _span(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

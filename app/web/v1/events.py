@@ -1,20 +1,15 @@
 """Events: the audit trail."""
 
-import re
-
 from flask import Blueprint, Response
 
 from app.api.v1 import EventPage
 from app.domain.access import Role
-from app.domain.errors import InvalidQuery
 from app.ports import Catalogue
 from app.web import cursors, examples, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import EventsQuery
 
 TAG = "Events"
-
-_NUMBER = re.compile("[1-9][0-9]{0,17}")  # no more than a database counts to
 
 
 def blueprint(catalogue: Catalogue) -> Blueprint:
@@ -38,17 +33,9 @@ def blueprint(catalogue: Catalogue) -> Blueprint:
             pool=query.pool,
             project=query.project,
             instance=query.instance,
-            before=_number(cursors.read("events", query.cursor)),
+            before=cursors.number("events", query.cursor),
             limit=query.limit,
         )
         return rendering.page("events", found, lambda one: one.id, rendering.event)
 
     return pages
-
-
-def _number(key: str | None) -> int | None:
-    if key is None:
-        return None
-    if not _NUMBER.fullmatch(key):
-        raise InvalidQuery(faults=[("cursor", cursors.NOT_OURS)])
-    return int(key)

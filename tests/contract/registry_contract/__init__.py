@@ -3,6 +3,7 @@
 from tests.contract.registry_contract.claims import ClaimsContract
 from tests.contract.registry_contract.endings import EndingsContract
 from tests.contract.registry_contract.holds import HoldsContract
+from tests.contract.registry_contract.limits import LimitsContract
 from tests.contract.registry_contract.lives import LivesContract
 from tests.contract.registry_contract.sights import SightsContract
 from tests.contract.registry_contract.world import (
@@ -33,5 +34,7 @@ __all__ = [
 ]
 
 
-class RegistryContract(ClaimsContract, EndingsContract, HoldsContract, LivesContract, SightsContract):
+class RegistryContract(
+    ClaimsContract, EndingsContract, HoldsContract, LimitsContract, LivesContract, SightsContract
+):
     """The promises of the Registry port."""

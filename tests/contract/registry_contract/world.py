@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from app.domain.events import Event, EventKind
 from app.domain.model import DEFAULT_POOL, EndReason, Instance, InstanceId, InstanceState, PoolName, ProjectId
+from app.domain.terms import Terms
 from app.ports import Claimed, Registry
 from tests.builders import NOW, a_look
 
@@ -22,11 +23,11 @@ def claim(
     at: timedelta = timedelta(0),
     *,
     lasts: timedelta | None = None,
+    confirm_within: timedelta | None = None,
 ) -> Claimed:
-    """Claim an instance at a time after NOW, and for a time, if it is limited."""
-    now = NOW + at
-    expires_at = None if lasts is None else now + lasts
-    return registry.claim(DEFAULT_POOL, project, actor="tester", now=now, expires_at=expires_at)
+    """Claim an instance at a time after NOW; limits count from the database's time."""
+    terms = Terms(ttl=lasts, confirm_within=confirm_within)
+    return registry.claim(DEFAULT_POOL, project, actor="tester", now=NOW + at, terms=terms)
 
 
 def hold(
@@ -38,10 +39,8 @@ def hold(
     reason: str | None = None,
     actor: str = "tester",
 ) -> Instance:
-    """Hold an instance at a time after NOW, and for a time, if it is limited."""
-    now = NOW + at
-    until = None if lasts is None else now + lasts
-    return registry.hold(instance, until=until, reason=reason, actor=actor, now=now)
+    """Hold an instance at a time after NOW; its limit counts from the database's time."""
+    return registry.hold(instance, ttl=lasts, reason=reason, actor=actor, now=NOW + at)
 
 
 def booting(registry: Registry, pool: PoolName = DEFAULT_POOL) -> InstanceId:

@@ -6,9 +6,9 @@ To the soak's rules about instances and projects come these:
 2. `terms`: they strictly grow, in the order of time.
 3. `election`: after a kill of the leader somebody else leads soon.
 4. `leaderless`: claims, releases and status are answered meanwhile.
-5. `answers`: 200; 404 to a release of what is gone; 503 with a problem that we know, and with the database's
-   only while the test keeps that away, and for a moment more. A connection breaks only where the test has
-   killed who held it. Nobody waits long, and least of all who asks for health.
+5. `answers`: 200 or 201; 404 to a release, or a renewal, of what is gone; 503 with a problem that we know,
+   and with the database's only while the test keeps that away, and for a moment more. A connection breaks
+   only where the test has killed who held it. Nobody waits long, and least of all who asks for health.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,9 +17,10 @@ from itertools import pairwise
 from app.domain.errors import RegistryUnavailable
 from app.web.problems import STATUS
 from tests.e2e.replicas.facts import STOPPED, Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
-from tests.e2e.soak.checks import CLOCK, NEVER, Record, Rule, Verdict, Violation, answers_are_as_promised
 from tests.e2e.soak.checks import RULES as OF_THE_SOAK
+from tests.e2e.soak.checks import answers_are_as_promised
 from tests.e2e.soak.facts import Fact, Release
+from tests.e2e.soak.record import CLOCK, NEVER, Record, Rule, Verdict, Violation
 
 ELECTED_WITHIN = 25.0
 """Seconds; fifteen are promised, and the machine may be busy."""
@@ -116,7 +117,7 @@ def served(record: Record, spans: Iterable[tuple[float, float]]) -> dict[str, in
     found = dict.fromkeys(GOES_ON, 0)
     for answer in record.all(Answer):
         within = any(begin <= answer.at and answer.until <= end for begin, end in kept)
-        if within and answer.status == 200 and answer.what in found:
+        if within and answer.status in {200, 201} and answer.what in found:
             found[answer.what] += 1
     return found
 
@@ -153,7 +154,7 @@ def _what_is_wrong(answer: Answer, record: Record) -> str | None:
         return "the connection broke, and nobody killed the replica"
     elif answer.until - answer.at > limit:
         return f"it took more than {limit:.0f} s"
-    if answer.status == 200 or (answer.status == 404 and answer.what == "release"):
+    if answer.status in {200, 201} or (answer.status == 404 and answer.what in {"release", "renewal"}):
         return None
     return _what_is_wrong_with_a_refusal(answer, record)
 

@@ -7,8 +7,9 @@ from typing import Any
 from app.simulator.calls import Call
 from tests.e2e.aws import SET_DESIRED, TERMINATE
 from tests.e2e.replicas.facts import Write
-from tests.e2e.soak.checks import NEVER, NOBODY, PROTECT
+from tests.e2e.soak.checks import NOBODY, PROTECT
 from tests.e2e.soak.cloud import Note, WatchedCalls, WatchedCloud
+from tests.e2e.soak.record import NEVER
 
 ABSURD_SIZE = str(2**31 - 1)
 HOLDER = re.compile(r"ec2-orchestrator/(\S+)")

@@ -14,7 +14,7 @@ class Answer(Request):
 
     replica: int
     what: str
-    """`claim`, `release`, `status` or `healthz`."""
+    """`claim`, `release`, `renewal`, `status` or `healthz`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from tests.e2e.processes import DEADLINE, Program, Service
 from tests.e2e.replicas.cloud import WrittenCloud
 from tests.e2e.replicas.facts import STOPPED, DatabaseAway, Down, Term, Up
 from tests.e2e.replicas.network import Link, Network
-from tests.e2e.soak.checks import NEVER
 from tests.e2e.soak.cloud import Note
 from tests.e2e.soak.facts import Fact, Trail, now
+from tests.e2e.soak.record import NEVER
 from tests.waiting import until
 
 ELECTED = "leader.elected"

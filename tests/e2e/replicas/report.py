@@ -7,8 +7,8 @@ from statistics import median
 from tests.e2e.replicas.checks import elections, leaderless, served, was_down
 from tests.e2e.replicas.facts import Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
 from tests.e2e.replicas.storm import Outcome
-from tests.e2e.soak.checks import NEVER, Record, Violation
 from tests.e2e.soak.facts import Calm, Fact, Trail
+from tests.e2e.soak.record import NEVER, Record, Violation
 from tests.e2e.soak.report import drawn, time_of_day
 
 TOLD = 8

@@ -15,8 +15,8 @@ from tests.e2e.replicas.fleet import Fleet, Replica
 from tests.e2e.replicas.logs import Logs
 from tests.e2e.replicas.rest import Rest
 from tests.e2e.replicas.users import Anywhere, Watcher
-from tests.e2e.soak.checks import Verdict
 from tests.e2e.soak.facts import Fact, now
+from tests.e2e.soak.record import Verdict
 from tests.e2e.soak.users import Memory, User
 from tests.waiting import until
 

@@ -18,8 +18,9 @@ from tests.e2e.replicas.checks import (
 )
 from tests.e2e.replicas.cloud import Writes, writer
 from tests.e2e.replicas.facts import STOPPED, Answer, DatabaseAway, Down, LeaderKilled, Term, Up, Write
-from tests.e2e.soak.checks import NEVER, NOBODY, PROTECT, Record
+from tests.e2e.soak.checks import NOBODY, PROTECT
 from tests.e2e.soak.facts import AwsCall, Claim, Fact, LogLine, Release, ReleaseSent, Retired
+from tests.e2e.soak.record import NEVER, Record
 
 ONE = "i-00000000000000001"
 FIRST, SECOND = Term(at=1, number=1, holder="a"), Term(at=20, number=2, holder="b")

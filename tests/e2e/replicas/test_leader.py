@@ -12,8 +12,8 @@ from tests.e2e.aws import SET_DESIRED, TERMINATE
 from tests.e2e.replicas.checks import HEALTHY_WITHIN, examine
 from tests.e2e.replicas.facts import Term, Write
 from tests.e2e.replicas.fleet import Fleet, Leader, Replica
-from tests.e2e.soak.checks import Violation
 from tests.e2e.soak.facts import Fact, now
+from tests.e2e.soak.record import Violation
 from tests.waiting import until
 
 BUFFER = 5

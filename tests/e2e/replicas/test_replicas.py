@@ -12,8 +12,8 @@ from tests.e2e.replicas import report
 from tests.e2e.replicas.checks import elections, leaderless, served
 from tests.e2e.replicas.facts import Answer, DatabaseAway, Term, Write
 from tests.e2e.replicas.storm import Outcome, Storm, short
-from tests.e2e.soak.checks import Record
 from tests.e2e.soak.facts import Calm
+from tests.e2e.soak.record import Record
 
 SEED = int(os.environ.get("REPLICAS_SEED") or 7)  # noqa: TID251 - to repeat a failure, or to look for others
 

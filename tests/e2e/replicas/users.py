@@ -13,8 +13,8 @@ from tests.e2e.soak.cloud import Note
 from tests.e2e.soak.facts import now
 from tests.e2e.soak.users import Caller
 
-WHAT = {"/destroy": "release", "/status": "status", "/healthz": "healthz"}
-"""What is asked for by its path; every other one is a claim."""
+WHAT = {"destroy": "release", "status": "status", "healthz": "healthz", "renew": "renewal"}
+"""What is asked for by the last word of its path; every other one is a claim."""
 LOOK_EVERY = 0.5
 
 
@@ -31,7 +31,7 @@ class Anywhere(Caller):
         return answer is not None and answer.status_code == 200
 
     def _send(self, method: str, path: str, **more: Any) -> tuple[float, httpx.Response | None, str | None]:
-        replica = self._chance.choice(self._some)
+        replica = self._one()
         begun, answer, error = super()._send(method, f"{replica.url}{path}", **more)
         status = None if answer is None else answer.status_code
         self._note(
@@ -40,14 +40,20 @@ class Anywhere(Caller):
                 until=now(),
                 status=status,
                 code=error if answer is None else _code(answer),
-                proper=answer is None or status == 200 or _is_problem(answer),
+                proper=answer is None or answer.is_success or _is_problem(answer),
                 replica=replica.number,
-                what=WHAT.get(path, "claim"),
+                what=WHAT.get(path.rpartition("/")[2], "claim"),
             )
         )
         if answer is not None:
             replica.answered(begun)
         return begun, answer, error
+
+    def _url(self, path: str) -> str:
+        return f"{self._one().url}{path}"
+
+    def _one(self) -> Replica:
+        return self._chance.choice(self._some)
 
 
 class Watcher:
@@ -71,7 +77,7 @@ def _is_problem(answer: httpx.Response) -> bool:
 
 
 def _code(answer: httpx.Response) -> str | None:
-    if answer.status_code == 200:
+    if answer.is_success:
         return None
     try:
         body = answer.json()

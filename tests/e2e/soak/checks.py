@@ -4,111 +4,44 @@
 2. `used-is-safe`: we end nothing that a project holds; what we end was released, or was never handed out.
 3. `never-lowered`: we write desired capacity only to raise it.
 4. `comes-to-rest`: after quiet time idle = buffer, or /status says why not; all figures agree with AWS.
+5. `in-time`: what has a time limit ends neither early nor unannounced; what was renewed goes on.
+6. `no-ghosts`: who hung up is given nothing.
+7. `told`: each change that has a message is told to the webhook, once or more, and always the same.
 And `answers`, `status` and `log`: nobody is told anything but what is promised, and nothing crashes.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import TypeVar
 
 from tests.e2e.aws import SET_DESIRED, TERMINATE
+from tests.e2e.soak import lives, messages
 from tests.e2e.soak.facts import (
     AwsCall,
     Calm,
     Claim,
-    DatabaseLost,
-    Deed,
     Denial,
     DesiredWritten,
     Fact,
     Killed,
     LogLine,
     Release,
-    ReleaseSent,
+    Renewal,
     Request,
-    Retired,
-    Serving,
     StatusRead,
     TagsRead,
     Trail,
 )
+from tests.e2e.soak.record import BY_ITSELF, CLOCK, NEVER, Record, Rule, Verdict, Violation
 
+ANSWERED_WITHIN = 15.0
+"""Seconds beyond those that a request was to wait in line."""
 LOOK = "DescribeAutoScalingGroups"
 PROTECT = "SetInstanceProtection"
-NEVER = float("inf")
 HANDED_OUT = frozenset({"allocation.created", "allocation.adopted"})
 UNREADY = frozenset({"boot-timeout", "unhealthy"})
 NOBODY = "i-00000000000000000"
 """What the service asks AWS to terminate at its start, to see whether it would be allowed to."""
-CLOCK = 0.01
-"""Two readings of one clock in two processes may differ by their rounding."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    rule: str
-    text: str
-    subjects: frozenset[str] = frozenset()
-    """The instances and projects whose history tells more."""
-    at: float = 0.0
-
-
-@dataclass
-class Verdict:
-    """What was found wrong, how often each rule was applied, and what was let pass with a reason."""
-
-    violations: list[Violation] = field(default_factory=list)
-    checks: Counter[str] = field(default_factory=Counter)
-    excused: Counter[str] = field(default_factory=Counter)
-
-
-SomeFact = TypeVar("SomeFact", bound=Fact)
-
-
-class Record:
-    """The facts, ordered by time and by what they are about."""
-
-    def __init__(self, facts: Iterable[Fact]) -> None:
-        self._kinds: dict[type[Fact], list[Fact]] = defaultdict(list)
-        for fact in sorted(facts, key=lambda fact: fact.at):
-            self._kinds[type(fact)].append(fact)
-        self.losses = self.all(DatabaseLost)
-        self.sent = _by(self.all(ReleaseSent), lambda fact: fact.instance)
-        self.retired = _by(self.all(Retired), lambda fact: fact.instance)
-        self.deeds = _by(self.all(Deed), lambda fact: fact.instance)
-        self.given = [
-            claim for claim in self.all(Claim) if claim.instance is not None and claim.status in {200, 201}
-        ]
-        self.downs = self._downs()
-
-    def all(self, kind: type[SomeFact]) -> list[SomeFact]:
-        return self._kinds[kind]  # type: ignore[return-value] # sorted in by this very key
-
-    def down_during(self, request: Request) -> bool:
-        """Whether the service was being killed or started at any moment of a request."""
-        return any(begin <= request.until and request.at <= end for begin, end in self.downs)
-
-    def let_go(self, project: str, instance: str) -> float:
-        """From when on the project may have lost the instance by what others did; NEVER where it may not."""
-        moments = [
-            *(fact.at for fact in self.sent.get(instance, ())),
-            *(fact.at for fact in self.deeds.get(instance, ())),
-            *(fact.at for fact in self.retired.get(instance, ()) if fact.by != "service"),
-            *(loss.at for loss in self.losses if loss.tags.get(instance) != project),
-        ]
-        return min(moments, default=NEVER)
-
-    def lost_between(self, begin: float, end: float) -> list[DatabaseLost]:
-        return [loss for loss in self.losses if begin < loss.at < end]
-
-    def _downs(self) -> list[tuple[float, float]]:
-        serving = [fact.at for fact in self.all(Serving)]
-        return [
-            (killed.at, min((at for at in serving if at > killed.at), default=NEVER))
-            for killed in self.all(Killed)
-        ]
 
 
 def examine(facts: Iterable[Fact]) -> Verdict:
@@ -194,6 +127,8 @@ def losses_have_a_cause(record: Record, verdict: Verdict) -> Iterator[Violation]
                 yield Violation("one-instance", text, subjects, line.at)
         elif line.kind == "allocation.ended":
             verdict.checks["used-is-safe"] += 1
+            if line.reason in BY_ITSELF:
+                continue
             if not any(sent.at <= line.at + CLOCK for sent in record.sent.get(instance, ())):
                 text = f"{instance} of {line.project} was ended ({line.reason}), and nobody released it"
                 yield Violation("used-is-safe", text, subjects, line.at)
@@ -227,7 +162,7 @@ def only_the_free_are_ended(record: Record, verdict: Verdict) -> Iterator[Violat
             continue
         verdict.checks["used-is-safe"] += 1
         instance = call.instance or ""
-        if any(sent.at <= call.at for sent in record.sent.get(instance, ())):
+        if record.let_go_before(instance, call.at):
             continue
         given = used.get(instance, NEVER)
         unready = any(
@@ -252,7 +187,7 @@ def used_are_protected(record: Record, verdict: Verdict) -> Iterator[Violation]:
         scaled = [one.at for one in record.retired.get(instance, ()) if one.by == "scale-in"]
         if not scaled or scaled[0] < at:
             continue
-        if any(sent.at <= scaled[0] for sent in record.sent.get(instance, ())):
+        if record.let_go_before(instance, scaled[0]):
             continue
         started = max((end for _, end in record.downs if end <= at), default=0.0)
         if any(started <= denial <= scaled[0] for denial in denials):
@@ -339,7 +274,8 @@ def it_comes_to_rest(record: Record, verdict: Verdict) -> Iterator[Violation]:
 
 
 def answers_are_as_promised(record: Record, verdict: Verdict) -> Iterator[Violation]:
-    for request in (*record.all(Claim), *record.all(Release), *record.all(StatusRead)):
+    kinds: tuple[type[Request], ...] = (Claim, Release, Renewal, StatusRead)
+    for request in [one for kind in kinds for one in record.all(kind)]:
         verdict.checks["answers"] += 1
         wrong = _what_is_wrong(request, record)
         if wrong:
@@ -351,8 +287,10 @@ def _what_is_wrong(request: Request, record: Record) -> str | None:
         return None if record.down_during(request) else "the connection broke, and nobody killed the service"
     if not request.proper:
         return "an answer of the wrong form"
-    if request.status in {200, 201, 503}:
-        return None
+    if isinstance(request, Claim) and request.until - request.at > request.wait + ANSWERED_WITHIN:
+        return "it waited longer than it wanted to"
+    if request.status in {200, 201, 503} or (request.status == 404 and isinstance(request, Renewal)):
+        return None  # what is not renewed is over: another rule says whether it was
     if request.status == 404 and isinstance(request, Release):
         instance = request.instance
         ends = [*record.deeds.get(instance, ()), *record.retired.get(instance, ()), *record.losses]
@@ -384,7 +322,6 @@ def the_log_is_clean(record: Record, verdict: Verdict) -> Iterator[Violation]:
         yield Violation("log", f"{line.event}: {line.text}", at=line.at)
 
 
-Rule = Callable[[Record, Verdict], Iterator[Violation]]
 RULES: tuple[Rule, ...] = (
     nobody_shares,
     everybody_keeps_theirs,
@@ -398,6 +335,11 @@ RULES: tuple[Rule, ...] = (
     answers_are_as_promised,
     status_agrees_with_itself,
     the_log_is_clean,
+    lives.nothing_ends_before_its_time,
+    lives.every_end_is_announced,
+    lives.nobody_gets_what_is_not_waited_for,
+    messages.everything_is_told,
+    messages.a_message_stays_what_it_is,
 )
 
 
@@ -409,10 +351,3 @@ def _voided(record: Record, instance: str, given: float, at: float) -> bool:
 def _widen(spans: dict[str, tuple[float, float]], key: str, begin: float, end: float) -> None:
     first, last = spans.get(key, (begin, end))
     spans[key] = (min(first, begin), max(last, end))
-
-
-def _by(facts: list[SomeFact], key: Callable[[SomeFact], str]) -> dict[str, list[SomeFact]]:
-    found: dict[str, list[SomeFact]] = defaultdict(list)
-    for fact in facts:
-        found[key(fact)].append(fact)
-    return found

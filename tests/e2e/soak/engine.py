@@ -3,18 +3,22 @@
 import random  # noqa: TID251 - everything left to chance comes from one seed
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from tests.e2e.soak.checks import Verdict, examine
+from tests.e2e.soak.checks import examine
 from tests.e2e.soak.cloud import WatchedCloud
-from tests.e2e.soak.facts import Calm, DatabaseLost, Fact, TagsRead, now
+from tests.e2e.soak.facts import Calm, DatabaseLost, Drained, Fact, TagsRead, now
+from tests.e2e.soak.messages import Listener
+from tests.e2e.soak.record import Verdict
 from tests.e2e.soak.service import Victim
 from tests.e2e.soak.users import Caller, Memory, User
 from tests.e2e.soak.weather import Weather
+from tests.receiving import SECRET
 from tests.waiting import until
 
 BUFFER = 8
@@ -27,6 +31,8 @@ NO_REASONS = frozenset({"desired-moved", "setup"})
 """Warnings that linger, and explain no missing instance once AWS is well again."""
 KEPT = 6
 """Projects that keep their instance from one storm to the next."""
+DRAINED_WITHIN = 60.0
+"""Seconds; a message that was refused twice waits half a minute for its third try."""
 FULL = 120.0
 """So long the tags may take to be read after a loss of the database, and a release to be answered."""
 
@@ -130,12 +136,14 @@ class Soak:
             retention_seconds=self._plan.retention,
             seed=self._plan.seed,
         )
-        with cloud:
+        with cloud, Listener(self._note, self._chance("webhook")) as listener:
             settings = {
                 **cloud.settings,
                 "ORCHESTRATOR_BUFFER": str(BUFFER),
                 "ORCHESTRATOR_POLL_INTERVAL": "1",
                 "ORCHESTRATOR_BOOT_TIMEOUT": "8",
+                "ORCHESTRATOR_WEBHOOK_URL": listener.url,
+                "ORCHESTRATOR_WEBHOOK_SECRET": SECRET,
             }
             with Victim(self._database_url, settings, self._note) as victim:
                 weather = Weather(
@@ -324,6 +332,7 @@ class _Round:
         refused = self._ask_all(caller, deadline)
         self._end_strays(caller, deadline)
         status = self._use_up(caller, deadline)
+        self._drain(caller)
         self._soak._collect(self._cloud, self._victim)
         listed = [one for one in status["machines"] if one["state"] in {"idle", "allocated"}]
         warnings = {warning["code"] for warning in status["warnings"]} - NO_REASONS
@@ -403,6 +412,13 @@ class _Round:
                 if claim.instance is not None:
                     caller.release(claim.instance, claim.project)
         return self._settled(caller, deadline)
+
+    def _drain(self, caller: Caller) -> None:
+        """Wait until every message was sent that is written by now."""
+        begun = now()
+        with suppress(AssertionError):
+            until(lambda: caller.undelivered() == 0, within=DRAINED_WITHIN)
+        self._note(Drained(at=begun))
 
     def _settled(self, caller: Caller, deadline: float) -> dict[str, Any]:
         """The status once nothing moves and the buffer is full, or when the time is over."""

@@ -51,6 +51,24 @@ class Request(Fact):
 class Claim(Request):
     project: str
     instance: str | None = None
+    wait: float = 0.0
+    """Seconds that it was to wait in line."""
+    ends_at: float | None = None
+    """When the allocation ends, by the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal(Request):
+    project: str
+    instance: str | None = None
+    ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HungUp(Fact):
+    """The only request of this project is closed now, without having been answered."""
+
+    project: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +184,30 @@ class DesiredWritten(Fact):
 class Trail(Fact):
     """A line of the audit trail."""
 
+    number: int = 0
     kind: str
     actor: str
     instance: str | None = None
     project: str | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(Fact):
+    """The webhook has taken a message."""
+
+    id: str
+    kind: str
+    event: int
+    """The number of the line in the audit trail that it tells of."""
+    body: str
+    instance: str | None = None
+    project: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained(Fact):
+    """What was written before should have arrived at the webhook by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from tests.e2e.soak.checks import Record, Violation
 from tests.e2e.soak.engine import Outcome
 from tests.e2e.soak.facts import (
     Calm,
@@ -17,15 +16,19 @@ from tests.e2e.soak.facts import (
     Deed,
     DesiredWritten,
     Fact,
+    HungUp,
     Killed,
     Launched,
+    Message,
     Release,
+    Renewal,
     Retired,
     Serving,
     Spell,
     StatusRead,
     Trail,
 )
+from tests.e2e.soak.record import Record, Violation
 
 TOLD = 10
 """Violations told in full."""
@@ -102,6 +105,12 @@ def _rows(outcome: Outcome) -> Iterable[tuple[str, str]]:
     yield "claims by outcome", _list(Counter(_outcome(claim) for claim in claims))
     yield "  new allocations", str(sum(one.kind == "allocation.created" for one in record.all(Trail)))
     yield "  from tags", str(sum(one.kind == "allocation.adopted" for one in record.all(Trail)))
+    yield "  after waiting in line", str(sum(bool(one.wait) for one in record.given))
+    yield "clients that hung up", str(len(record.all(HungUp)))
+    yield "renewals by outcome", _list(Counter(_outcome(renewal) for renewal in record.all(Renewal)))
+    ends = [one.reason for one in record.all(Trail) if one.kind == "allocation.ended"]
+    yield "allocations ended", _list(Counter(reason or "" for reason in ends))
+    yield "messages taken by the webhook", str(len(record.all(Message)))
     yield "releases by outcome", _list(Counter(_outcome(release) for release in releases))
     yield "answers lost in a kill", str(sum(one.status is None for one in (*claims, *releases)))
     yield (
@@ -139,7 +148,7 @@ def _failed(outcome: Outcome) -> Counter[str]:
     return found
 
 
-def _outcome(request: Claim | Release) -> str:
+def _outcome(request: Claim | Release | Renewal) -> str:
     if request.status is None:
         return "connection broken"
     return f"{request.status} {request.code}" if request.code else str(request.status)
@@ -163,7 +172,8 @@ def _given_dead(record: Record) -> int:
 
 
 def _latency(record: Record) -> str:
-    took = sorted((claim.until - claim.at) * 1000 for claim in record.given if not record.down_during(claim))
+    at_once = [claim for claim in record.given if not claim.wait and not record.down_during(claim)]
+    took = sorted((claim.until - claim.at) * 1000 for claim in at_once)
     if not took:
         return "-"
     return (

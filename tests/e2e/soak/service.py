@@ -108,6 +108,7 @@ class Victim:
                 self._newest = row.id
                 self._note(
                     Trail(
+                        number=row.id,
                         at=row.at.timestamp(),
                         kind=row.kind,
                         actor=row.actor,

@@ -16,11 +16,15 @@ from tests.e2e.soak.facts import (
     Deed,
     Denial,
     DesiredWritten,
+    Drained,
     Fact,
+    HungUp,
     Killed,
     LogLine,
+    Message,
     Release,
     ReleaseSent,
+    Renewal,
     Retired,
     Serving,
     StatusRead,
@@ -41,8 +45,15 @@ def a_release(at: float, instance: str = ONE, status: int | None = 200) -> list[
     return [sent, Release(at=at, until=at + 0.1, instance=instance, status=status)]
 
 
-def an_event(at: float, kind: str, instance: str = ONE, reason: str | None = None) -> Trail:
-    return Trail(at=at, kind=kind, actor="poller", instance=instance, project="p", reason=reason)
+def an_event(at: float, kind: str, instance: str = ONE, reason: str | None = None, number: int = 0) -> Trail:
+    return Trail(
+        at=at, number=number, kind=kind, actor="poller", instance=instance, project="p", reason=reason
+    )
+
+
+def a_message(**more: Any) -> Message:
+    known: dict[str, Any] = {"id": "msg_1", "kind": "allocation.created", "event": 7, "body": "{}"}
+    return Message(at=1.5, instance=ONE, project="p", **{**known, **more})
 
 
 def an_end(at: float, instance: str = ONE) -> AwsCall:
@@ -57,6 +68,24 @@ def set_desired(at: float, before: int, after: int) -> list[Fact]:
     look = AwsCall(at=at - 0.2, action=LOOK)
     call = AwsCall(at=at - 0.1, action=SET_DESIRED, desired=after)
     return [look, call, DesiredWritten(at=at, before=before, after=after, others=False)]
+
+
+def an_announcement(at: float) -> Trail:
+    return an_event(at, "allocation.expiring", reason="its time is over soon")
+
+
+def an_expiry(at: float) -> Trail:
+    return an_event(at, "allocation.ended", reason="expired")
+
+
+def a_limited_life(told: float) -> list[Fact]:
+    """One that is to end then, and that is announced."""
+    return [a_claim(1, ends_at=told), an_announcement(6)]
+
+
+def a_renewal(at: float, instance: str | None = ONE, **more: Any) -> Renewal:
+    known: dict[str, Any] = {"until": at + 0.1, "status": 200}
+    return Renewal(at=at, project="p", instance=instance, **{**known, **more})
 
 
 CALM = Calm(
@@ -182,6 +211,36 @@ BROKEN: dict[str, tuple[str, list[Fact]]] = {
         "status",
         [StatusRead(at=1, until=2, status=200, held=((ONE, None),))],
     ),
+    "it waits longer than it wanted to": ("answers", [a_claim(1, instance=None, until=20, wait=3)]),
+    "it expires too early": ("in-time", [*a_limited_life(told=9.0), an_expiry(8.0)]),
+    "it expires although it was renewed": (
+        "in-time",
+        [*a_limited_life(told=9.0), a_renewal(6.5, ends_at=12.0), an_announcement(8), an_expiry(9.0)],
+    ),
+    "it expires unannounced": ("in-time", [a_claim(1, ends_at=9.0), an_expiry(9.0)]),
+    "its end is not announced again after a renewal": (
+        "in-time",
+        [*a_limited_life(told=9.0), a_renewal(8, ends_at=12.0), an_expiry(12.0)],
+    ),
+    "it is renewed after it has expired": (
+        "in-time",
+        [*a_limited_life(told=9.0), an_expiry(9.0), a_renewal(10, ends_at=9.0)],
+    ),
+    "it expires and had no limit": ("in-time", [a_claim(1), an_announcement(5), an_expiry(9.0)]),
+    "it is given to who hung up long before": (
+        "no-ghosts",
+        [HungUp(at=1, project="p"), an_event(9, "allocation.created")],
+    ),
+    "it is taken from who still waits": (
+        "no-ghosts",
+        [an_event(1, "allocation.created"), an_event(1.5, "allocation.ended", reason="abandoned")],
+    ),
+    "an end is not told to the webhook": (
+        "told",
+        [an_event(1, "allocation.created", number=7), Drained(at=2)],
+    ),
+    "a message changes": ("told", [a_message(body="one"), a_message(body="other")]),
+    "an event has two messages": ("told", [a_message(), a_message(id="msg_2")]),
     "a pass crashes": ("log", [LogLine(at=1, event="pass.crashed", text="Traceback ...")]),
 }
 
@@ -223,6 +282,40 @@ SOUND: dict[str, list[Fact]] = {
         DesiredWritten(at=0.95, before=5, after=8, others=True),
     ],
     "a call outlives its process": [*set_desired(1, before=8, after=6), Killed(at=0.95), Serving(at=3)],
+    "it expires when it was told": [*a_limited_life(told=9.0), an_expiry(9.0), an_end(9.5)],
+    "it gets another one after its time": [
+        *a_limited_life(told=9.0),
+        an_expiry(9.0),
+        a_claim(9.5, instance=TWO),
+    ],
+    "it is renewed at the last moment": [
+        *a_limited_life(told=9.0),
+        a_renewal(8.95, ends_at=12.0),
+        an_announcement(11),
+        an_expiry(12.0),
+    ],
+    "a renewal comes too late": [
+        *a_limited_life(told=9.0),
+        an_expiry(9.0),
+        a_renewal(9.1, instance=None, status=404),
+    ],
+    "who hung up was given one in that moment": [
+        HungUp(at=1, project="p"),
+        an_event(1.1, "allocation.created"),
+        an_event(1.2, "allocation.ended", reason="abandoned"),
+        an_end(2),
+    ],
+    "it is told twice": [
+        an_event(1, "allocation.created", number=7),
+        a_message(),
+        a_message(),
+        Drained(at=3),
+    ],
+    "what was not told is lost with the database": [
+        an_event(1, "allocation.created", number=7),
+        a_loss(2),
+        Drained(at=3),
+    ],
     "it comes to rest": [CALM],
     "the buffer is not met, and it says why": [replace(CALM, idle=0, total=1, desired=1, reason="max-size")],
     "a connection breaks in a kill": [Killed(at=1.05), a_claim(1, instance=None, status=None)],

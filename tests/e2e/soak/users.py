@@ -3,13 +3,14 @@
 import random  # noqa: TID251 - what they do comes from the seed of the soak
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Event, Lock, Thread
 from typing import Any
 
 import httpx
 
 from tests.e2e.soak.cloud import Note
-from tests.e2e.soak.facts import Claim, Release, ReleaseSent, StatusRead, now
+from tests.e2e.soak.facts import Claim, HungUp, Release, ReleaseSent, Renewal, StatusRead, now
 
 ANSWERS_WITHIN = 20.0
 RACERS = 3
@@ -17,6 +18,8 @@ BACK_OFF = 5
 """So many times as long as usual a user waits where the connection broke."""
 MOST_HELD = 3
 """Projects that one user holds at once."""
+TTL = 4
+"""Seconds for which one is held that ends by itself, or is renewed."""
 
 
 class Caller:
@@ -49,6 +52,56 @@ class Caller:
         )
         self._note(claim)
         return claim
+
+    def claim_with(self, project: str, *, wait: float = 0.0, ttl: int | None = None) -> Claim:
+        """Claim through v1, for who waits in line, or wants it for a limited time."""
+        wanted = {"wait": wait, "ttl": ttl}
+        begun, answer, code = self._send("PUT", f"/v1/allocations/{project}", json=wanted)
+        claim = Claim(**self._told(begun, answer, code, project), wait=wait)
+        self._note(claim)
+        return claim
+
+    def renew(self, project: str, ttl: int) -> Renewal:
+        path = f"/v1/allocations/{project}/renew"
+        begun, answer, code = self._send("POST", path, json={"ttl": ttl})
+        renewal = Renewal(**self._told(begun, answer, code, project))
+        self._note(renewal)
+        return renewal
+
+    def wait_and_hang_up(self, project: str, *, after: float) -> Claim | None:
+        """Stand in line for ten seconds, and go away before; the claim where one was answered in time."""
+        begun = now()
+        try:
+            path = self._url(f"/v1/allocations/{project}")
+            answer = self._http.put(path, json={"wait": 10}, timeout=after)
+        except httpx.TimeoutException:  # the connection is closed by now
+            self._note(HungUp(at=now(), project=project))
+        except httpx.TransportError:
+            pass
+        else:
+            claim = Claim(**self._told(begun, answer, None, project), wait=10.0)
+            self._note(claim)
+            return claim
+        return None
+
+    def _told(
+        self, begun: float, answer: httpx.Response | None, code: str | None, project: str
+    ) -> dict[str, Any]:
+        """What is told of an allocation by v1, as a claim and a renewal note it."""
+        body = _body(answer)
+        status = answer.status_code if answer is not None else None
+        given = status in {200, 201}
+        ends = body.get("expiresAt")
+        return {
+            "at": begun,
+            "until": now(),
+            "status": status,
+            "code": code or body.get("code"),
+            "proper": body.get("project") == project and "instance" in body if given else _proper(answer),
+            "project": project,
+            "instance": body.get("instance") if given else None,
+            "ends_at": datetime.fromisoformat(ends).timestamp() if given and ends else None,
+        }
 
     def release(self, instance: str, project: str | None) -> bool:
         """Whether it is certain now that it was done."""
@@ -96,6 +149,15 @@ class Caller:
             )
         )
         return body if status == 200 else None
+
+    def undelivered(self) -> int | None:
+        """How many messages the webhook has not taken yet, a hundred at most; None where nobody answers."""
+        _, answer, _ = self._send("GET", "/v1/webhooks?state=pending&limit=100")
+        return len(answer.json()["items"]) if answer is not None and answer.is_success else None
+
+    def _url(self, path: str) -> str:
+        """Where to ask for it, if no answer is waited for."""
+        return path
 
     def _send(self, method: str, path: str, **more: Any) -> tuple[float, httpx.Response | None, str | None]:
         begun = now()
@@ -152,6 +214,8 @@ class User:
         self._pause = pause
         self._mine: list[str] = []
         self._over: list[str] = []
+        self._limited: str | None = None
+        """The project that holds one for a time."""
         self._numbers = 0
         self._patience = 1
         self._crowd = ThreadPoolExecutor(RACERS)
@@ -179,6 +243,11 @@ class User:
             self._release: (5 if full else 1) if held else 0,
             self._give_up: 0.2 if len(held) < len(self._mine) else 0,
             self._look: 1,
+            self._wait_in_line: 0 if full else 1,
+            self._hang_up: 0 if full else 1,
+            self._claim_for_a_time: 0 if self._limited else 1,
+            self._renew: 2 if self._limited else 0,
+            self._let_expire: 0.5 if self._limited else 0,
         }
         self._pay()
         self._chance.choices(list(weights), list(weights.values()))[0]()
@@ -202,6 +271,33 @@ class User:
         self._memory.let_go(project)
         self._pay()
 
+    def _wait_in_line(self) -> None:
+        project = self._new_project()
+        self._keep(self._caller.claim_with(project, wait=self._chance.choice([1, 3])))
+
+    def _hang_up(self) -> None:
+        self._numbers += 1
+        project = f"{self._name}-{self._numbers}"
+        claim = self._caller.wait_and_hang_up(project, after=self._chance.uniform(0.1, 1.0))
+        if claim is not None:  # it was too late to hang up
+            self._mine.append(project)
+            self._keep(claim)
+
+    def _claim_for_a_time(self) -> None:
+        """Take one that ends by itself: it is in nobody's memory."""
+        self._numbers += 1
+        project = f"{self._name}-limited-{self._numbers}"
+        if self._caller.claim_with(project, ttl=TTL).instance is not None:
+            self._limited = project
+
+    def _renew(self) -> None:
+        """Maybe just when it ends."""
+        if self._limited is not None and self._caller.renew(self._limited, TTL).status == 404:
+            self._limited = None
+
+    def _let_expire(self) -> None:
+        self._limited = None
+
     def _give_up(self) -> None:
         """A project that was refused asks no more."""
         refused = [project for project in self._mine if project not in self._memory.held]
@@ -211,7 +307,9 @@ class User:
         self._caller.status()
 
     def _claim(self, project: str) -> None:
-        claim = self._caller.claim(project)
+        self._keep(self._caller.claim(project))
+
+    def _keep(self, claim: Claim) -> None:
         self._memory.note(claim)
         if claim.status is None:
             self._patience = BACK_OFF

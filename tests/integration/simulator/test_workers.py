@@ -1,10 +1,12 @@
 """Each simulated instance is a web server of its own."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 
 from app.domain.model import InstanceId
-from app.probe import HttpProber
+from app.probe import HeartbeatReader, HttpProber
 from app.simulator.cloud import SimulatedCloud
 from tests.integration.simulator.account import PROJECT, WEB, Aws, a_config
 from tests.waiting import until
@@ -105,6 +107,29 @@ class TestWorkers:
         assert WEB.get(f"{url}/healthz").json()["lastHeartbeat"] == 0
         assert prober.opens({member: where(aws, member)})
         assert WEB.get(f"{url}/healthz").json()["lastHeartbeat"] > 0
+
+    def test_a_heartbeat_is_read_as_code_server_tells_it(self, aws: Aws) -> None:
+        member = InstanceId(aws.grown(1)[0])
+        url = aws.answering(member)
+        reader, targets = HeartbeatReader(), {member: where(aws, member)}
+
+        unused = reader.read(targets)[member]
+        WEB.get(url)
+        used = reader.read(targets)[member]
+
+        assert (unused.last, unused.now is not None) == (0, True)
+        assert used.age is not None
+        assert used.age < timedelta(seconds=30)
+
+    def test_one_that_tells_no_heartbeat_is_ready_all_the_same(self, aws: Aws) -> None:
+        member = InstanceId(aws.grown(1)[0])
+        aws.answering(member)
+        targets = {member: where(aws, member)}
+        aws.control.post(f"/instances/{member}/worker", json={"mode": "garbled"})
+        until(lambda: aws.control.get("/state").json()["instances"][0]["worker"] == "garbled", what="garbled")
+
+        assert HttpProber("/healthz").probe(targets) == {member}
+        assert HeartbeatReader().read(targets) == {}
 
     def test_a_mode_can_await_those_that_boot(self, aws: Aws) -> None:
         aws.control.post("/workers", json={"mode": "failing"})

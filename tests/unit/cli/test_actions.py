@@ -5,13 +5,11 @@ from typing import get_args
 
 import pytest
 
-from app.cli.actions import Line, line
+from app.cli.actions import Line, due_lines, line
 from app.domain.actions import (
     Action,
     Adopt,
     Discover,
-    EndHold,
-    Expire,
     MarkInService,
     MarkMissing,
     MarkTerminated,
@@ -23,6 +21,7 @@ from app.domain.actions import (
     Withdraw,
 )
 from app.domain.model import EndReason, InstanceId, InstanceState, Lifecycle, ProjectId
+from app.ports import Due
 from app.registry import rows
 from tests.builders import NOW, a_look, an_instance, an_instance_id
 
@@ -85,24 +84,6 @@ EXAMPLES: list[tuple[Action, Line]] = [
         ),
     ),
     (MarkMissing(ONE, since=None), Line("mark-missing", (ONE,), f"note that AWS lists {ONE} again", MINE)),
-    (
-        Expire(ONE),
-        Line(
-            "expire",
-            (ONE,),
-            f"end {ONE}, and 'my-project' loses it: the time of its allocation is over",
-            MINE,
-        ),
-    ),
-    (
-        EndHold(ONE),
-        Line(
-            "end-hold",
-            (ONE,),
-            f"let go of {ONE}, which was held for inspection: the time of the hold is over",
-            MINE,
-        ),
-    ),
     (
         MarkTerminating(ONE, expect=ALLOCATED, reason=EndReason.LEFT),
         Line(
@@ -176,6 +157,32 @@ def test_a_termination_is_told_with_the_reason_it_was_decided_for() -> None:
     ending = an_instance(state=InstanceState.TERMINATING, end_reason=EndReason.BOOT_TIMEOUT)
 
     assert "it did not become ready in time" in line(Terminate(ending.id), {ending.id: ending}).text
+
+
+def test_what_has_had_its_time_is_told_before_what_a_pass_would_do() -> None:
+    two = InstanceId("i-00000000000000002")
+    due = Due(now=NOW, holds=[two], announcements=[ONE], expired=[ONE], unconfirmed=[ONE])
+
+    assert list(due_lines(due, HELD)) == [
+        Line(
+            "end-hold",
+            (two,),
+            f"let go of {two}, which was held for inspection: the time of the hold is over",
+        ),
+        Line("announce", (ONE,), f"announce that the allocation of {ONE} ends soon", MINE),
+        Line(
+            "expire",
+            (ONE,),
+            f"end {ONE}, and 'my-project' loses it: the time of its allocation is over",
+            MINE,
+        ),
+        Line(
+            "end-unconfirmed",
+            (ONE,),
+            f"end {ONE}, and 'my-project' loses it: its allocation was not confirmed in time",
+            MINE,
+        ),
+    ]
 
 
 def test_of_many_protected_instances_a_few_are_named_and_all_are_told_to_programs() -> None:

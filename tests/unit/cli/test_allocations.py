@@ -1,4 +1,4 @@
-"""`allocate`, `renew`, `release` and `allocations`."""
+"""`allocate`, `renew`, `confirm`, `release` and `allocations`."""
 
 import json
 
@@ -26,6 +26,13 @@ def test_allocate_passes_on_pool_wait_and_time_limit(service: AnsweringService, 
     assert service.asked[0].body == {"pool": "gpu", "wait": 60, "ttl": 7200}
 
 
+def test_allocate_passes_on_when_it_must_be_confirmed(service: AnsweringService, shell: Shell) -> None:
+    service.on("PUT", ONE, Says(201, wire.an_allocation()))
+    shell.run("allocate", "my-project", "--confirm-within", "1m")
+
+    assert service.asked[0].body == {"wait": 0, "confirmWithin": 60}
+
+
 def test_an_exhausted_pool_is_refused_with_how_to_wait(service: AnsweringService, shell: Shell) -> None:
     service.on("PUT", ONE, problem(503, "pool-exhausted", "No idle instance.", retry_after="5"))
     result = shell.run("allocate", "my-project")
@@ -48,7 +55,10 @@ def test_who_waits_gets_what_becomes_idle(service: AnsweringService, shell: Shel
 def test_allocations_are_listed(service: AnsweringService, shell: Shell) -> None:
     lines = shell.run("allocations", "--pool", "default").stdout.splitlines()
 
-    assert lines[0].split() == ["PROJECT", "INSTANCE", "URL", "POOL", "SINCE", "ENDS"]
+    assert lines[0].split() == [
+        *("PROJECT", "INSTANCE", "URL", "POOL", "SINCE", "ENDS"),
+        *("CONFIRM", "BY", "LAST", "USED"),
+    ]
     assert lines[1].split()[:3] == ["my-project", "i-0123456789abcdef0", "http://54.123.45.67:8080"]
     assert service.asked[0].query["pool"] == "default"
 
@@ -76,6 +86,20 @@ def test_renew_takes_the_time_limit_away(service: AnsweringService, shell: Shell
 
     assert result.stdout == "my-project holds i-0123456789abcdef0 until it is released.\n"
     assert service.asked[0].body == {"ttl": None}
+
+
+def test_confirm_says_what_is_confirmed(service: AnsweringService, shell: Shell) -> None:
+    service.on("POST", f"{ONE}/confirm", Says(200, wire.an_allocation()))
+    result = shell.run("confirm", "my-project")
+
+    assert result.stdout == "my-project holds i-0123456789abcdef0: confirmed.\n"
+    assert service.asked[0].body is None
+
+
+def test_confirming_what_holds_nothing_any_more_is_refused(service: AnsweringService, shell: Shell) -> None:
+    service.on("POST", f"{ONE}/confirm", problem(404, "allocation-not-found", "It holds no instance."))
+
+    assert shell.run("confirm", "my-project").exit_code == 1
 
 
 @pytest.fixture

@@ -293,7 +293,7 @@ def test_a_program_gets_the_same_from_plan_as_json() -> None:
         "target": 8,
         "limitedBy": "capacity",
         "text": "desired rises from 3 to 8: 1 allocated + 2 waiting + 5 buffer = 8; "
-        "yet AWS has no more instances of this type at the moment",
+        "yet AWS has no more instances of this type",
     }
     assert told["actions"][1] == {
         "action": "raise-desired",

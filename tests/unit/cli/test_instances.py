@@ -16,7 +16,10 @@ def test_instances_are_listed_and_may_be_chosen(service: AnsweringService, shell
     lines = shell.run("instances", "--pool", "gpu", "--state", "booting").stdout.splitlines()
 
     assert len(lines) == 6
-    assert lines[0].split() == ["INSTANCE", "STATE", "PROJECT", "SINCE", "ADDRESS", "ZONE", "POOL", "WHY"]
+    assert lines[0].split() == [
+        *("INSTANCE", "STATE", "PROJECT", "SINCE", "ADDRESS", "ZONE", "POOL", "WHY"),
+        *("LAST", "USED"),
+    ]
     assert service.asked[0].query == {"pool": "gpu", "state": "booting", "limit": "500"}
 
 
@@ -36,6 +39,19 @@ def test_of_one_instance_all_is_told(service: AnsweringService, shell: Shell) ->
     assert "held by:    token:ops\n" in told
     assert "held until: it is let go\n" in told
     assert "project" not in told
+
+
+def test_of_an_allocated_instance_its_ends_and_its_last_use_are_told(
+    service: AnsweringService, shell: Shell
+) -> None:
+    found = wire.an_instance(
+        state="allocated", confirm_by="2026-11-22T20:16:00Z", last_activity_at="2026-11-22T20:14:00Z"
+    )
+    service.on("GET", ONE, Says(200, found))
+    told = shell.run("instances", "i-0123456789abcdef0").stdout
+
+    assert "confirm by: 2026-11-22T20:16:00Z (in 1m)\n" in told
+    assert "last used:  2026-11-22T20:14:00Z (1m ago)\n" in told
 
 
 @pytest.mark.parametrize(

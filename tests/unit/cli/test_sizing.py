@@ -70,7 +70,7 @@ def test_a_rise_beyond_the_sum_is_for_the_min_size() -> None:
 def test_where_desired_cannot_be_read_the_members_are_counted() -> None:
     assert words(current=8, target=8, limited_by=Limit.AWS_ERRORS, desired=None) == (
         f"desired (unknown: members are counted) stays 8, not 10: {SUM}, "
-        "but AWS does not tell enough to raise it safely"
+        "but AWS cannot be looked at, or refuses to grow the group"
     )
 
 
@@ -84,5 +84,5 @@ def test_every_limit_is_told_whether_desired_rises_or_stays(limit: Limit) -> Non
 
 def test_a_limit_that_does_not_change_the_figure_follows_it() -> None:
     assert words(current=10, target=10, limited_by=Limit.CAPACITY) == (
-        f"desired stays 10: {SUM}; yet AWS has no more instances of this type at the moment"
+        f"desired stays 10: {SUM}; yet AWS has no more instances of this type"
     )

@@ -1,13 +1,11 @@
-"""Holds and time limits: what a pass ends, and what it keeps its hands off."""
+"""What somebody holds: a pass keeps its hands off."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from app.domain.actions import (
-    EndHold,
-    Expire,
     MarkIdle,
     MarkTerminated,
     MarkTerminating,
@@ -44,81 +42,7 @@ def a_member(**fields: object) -> tuple[SeenInstance, Instance]:
 
 
 def ends_of(decided: Plan) -> list[object]:
-    return [one for one in decided.actions if isinstance(one, Expire | EndHold | Terminate)]
-
-
-# Time limits
-
-
-def test_an_allocation_whose_time_is_over_is_ended() -> None:
-    look, instance = a_member(state=ALLOCATED, expires_at=NOW)
-
-    assert ends_of(decide(an_observation(look), [instance])) == [Expire(instance.id)]
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [{"expires_at": NOW + SECOND}, {"expires_at": None}, {"expires_at": NOW, "hold": HELD}],
-    ids=["not over", "no limit", "held"],
-)
-def test_an_allocation_that_is_not_over_or_is_held_goes_on(fields: dict[str, object]) -> None:
-    look, instance = a_member(state=ALLOCATED, **fields)
-
-    assert ends_of(decide(an_observation(look), [instance])) == []
-
-
-def test_a_paused_pool_ends_no_allocation() -> None:
-    look, instance = a_member(state=ALLOCATED, expires_at=NOW)
-
-    assert ends_of(decide(an_observation(look), [instance], policy=PAUSED)) == []
-
-
-def test_an_incomplete_look_hinders_no_expiry() -> None:
-    look, instance = a_member(state=ALLOCATED, expires_at=NOW)
-
-    assert ends_of(decide(an_observation(look, complete=False), [instance])) == [Expire(instance.id)]
-
-
-def test_what_is_leaving_is_not_expired_as_well() -> None:
-    look, instance = a_member(state=ALLOCATED, expires_at=NOW)
-    leaving = replace(look, lifecycle=Lifecycle.LEAVING)
-
-    assert ends_of(decide(an_observation(leaving), [instance])) == []
-
-
-def test_an_ended_allocation_is_not_ended_again() -> None:
-    look, instance = a_member(state=TERMINATING, expires_at=NOW)
-
-    assert ends_of(decide(an_observation(look), [instance])) == [Terminate(instance.id)]
-
-
-# The end of a hold
-
-
-def test_a_hold_whose_time_is_over_is_ended() -> None:
-    look, instance = a_member(state=IDLE, hold=replace(HELD, until=NOW))
-
-    assert ends_of(decide(an_observation(look), [instance])) == [EndHold(instance.id)]
-    assert ends_of(decide(an_observation(look), [instance], policy=PAUSED)) == [EndHold(instance.id)]
-
-
-@pytest.mark.parametrize("until", [NOW + SECOND, None])
-def test_a_hold_whose_time_is_not_over_or_not_limited_goes_on(until: datetime | None) -> None:
-    look, instance = a_member(state=IDLE, hold=replace(HELD, until=until))
-
-    assert ends_of(decide(an_observation(look), [instance])) == []
-
-
-def test_what_a_hold_put_off_is_not_done_before_the_hold_is_ended() -> None:
-    look, instance = a_member(state=TERMINATING, hold=replace(HELD, until=NOW))
-
-    assert ends_of(decide(an_observation(look), [instance])) == [EndHold(instance.id)]
-
-
-def test_a_hold_ends_also_where_the_look_does_not_show_the_instance() -> None:
-    _, instance = a_member(state=IDLE, hold=replace(HELD, until=NOW))
-
-    assert ends_of(decide(an_observation(complete=False), [instance])) == [EndHold(instance.id)]
+    return [one for one in decided.actions if isinstance(one, Terminate)]
 
 
 # What is held

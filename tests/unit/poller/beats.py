@@ -70,7 +70,13 @@ class Beats:
                 raise report
             return report
 
-        return lambda _mandate: Jobs(tick=tick, probe=lambda: False, examine=lambda: False)
+        return lambda _mandate: Jobs(
+            tick=tick,
+            probe=lambda: False,
+            examine=lambda: False,
+            keep_time=lambda: False,
+            watch=lambda: False,
+        )
 
     def beat_for(self, seconds: int) -> None:
         for _ in range(seconds):

@@ -81,7 +81,10 @@ class World:
         self.passes = self.passes_of[DEFAULT_POOL]
         self.probe: Callable[[], bool] = lambda: False
         self.examine: Callable[[], bool] = lambda: False
+        self.keep_time: Callable[[], bool] = lambda: False
+        self.watch: Callable[[], bool] = lambda: False
         self.sample: Callable[[], None] = lambda: None
+        self.deliver: Callable[[], None] = lambda: None
         self.bell = FakeBell(*self.passes_of)
         self.leases = FakeLeases(time)
         self.leadership = Leadership(self.leases, replica="ours", monotonic=time)
@@ -93,6 +96,7 @@ class World:
             bell=self.bell,
             intervals=dict.fromkeys(self.passes_of, interval),
             sample=self._sample,
+            deliver=self._deliver,
             meter=self.meter,
             monotonic=time,
             chance=lambda: 0.0,
@@ -107,15 +111,36 @@ class World:
 
     def _jobs(self, passes: Passes, mandate: Mandate) -> Jobs:
         if passes is not self.passes:
-            return Jobs(tick=passes.tick, probe=lambda: False, examine=lambda: False)
+            return Jobs(
+                tick=passes.tick,
+                probe=lambda: False,
+                examine=lambda: False,
+                keep_time=lambda: False,
+                watch=lambda: False,
+            )
         self.mandates.append(mandate)
-        return Jobs(tick=passes.tick, probe=self._probe, examine=self._examine)
+        return Jobs(
+            tick=passes.tick,
+            probe=self._probe,
+            examine=self._examine,
+            keep_time=self._keep_time,
+            watch=self._watch,
+        )
 
     def _probe(self) -> bool:
         return self.probe()
 
+    def _keep_time(self) -> bool:
+        return self.keep_time()
+
+    def _watch(self) -> bool:
+        return self.watch()
+
     def _sample(self) -> None:
         self.sample()
+
+    def _deliver(self) -> None:
+        self.deliver()
 
     def _examine(self) -> bool:
         return self.examine()

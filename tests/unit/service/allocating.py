@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from threading import Event as Woken
 
 from app.domain.events import Event, EventKind
 from app.domain.model import DEFAULT_POOL, Allocation, Instance, InstanceId, PoolName, PoolView, ProjectId
-from app.ports import Claimed
+from app.domain.terms import TermsPolicy
+from app.ports import Claimed, RequestId
+from app.registry.line import SqlLine
 from app.registry.sql import SqlRegistry
+from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
 from app.service.waiting import WaitingRoom
 from tests.builders import NOW, a_look
@@ -17,6 +21,9 @@ from tests.fakes import FakeClock, FakeMeter, FakeProber, FakeWaker
 GPU = PoolName("gpu")
 ALICE, BOB, CAROL = ProjectId("alice"), ProjectId("bob"), ProjectId("carol")
 A_MINUTE = timedelta(minutes=1)
+GPU_TERMS = TermsPolicy(
+    default_ttl=10 * A_MINUTE, max_ttl=20 * A_MINUTE, confirm_within=A_MINUTE, warning=2 * A_MINUTE
+)
 
 
 class World:
@@ -25,29 +32,43 @@ class World:
     Three may wait at a time: two of one pool.
     """
 
-    def __init__(self, registry: SqlRegistry) -> None:
-        self.registry = registry
+    def __init__(self, transactions: Transactions, clock: FakeClock) -> None:
+        self.registry = registry = SqlRegistry(transactions)
+        self.line = SqlLine(transactions)
         self.waker = FakeWaker()
-        self.clock = FakeClock()
+        self.clock = clock
         self.watch = Stopwatch()
         self.meter = FakeMeter()
         self.prober = FakeProber()
         self.gpu_prober = FakeProber()
         for pool in (DEFAULT_POOL, GPU):
             registry.record_view(PoolView(pool=pool, last_pass_at=NOW))
-        self.waiting_room = WaitingRoom(
-            places=3, pools=(DEFAULT_POOL, GPU), monotonic=self.watch, sleep=self._sleep
-        )
+        self.requests = (RequestId(f"this/{number}") for number in count())
+        self.waiting_room = self.another_room()
         self.slept = 0
         self._to_happen: list[tuple[float, Callable[[], object]]] = []
         self.allocator = Allocator(
             quick_probers={DEFAULT_POOL: self.prober, GPU: self.gpu_prober},
+            terms={DEFAULT_POOL: TermsPolicy(), GPU: GPU_TERMS},
             registry=registry,
             waker=self.waker,
             clock=self.clock,
+            line=self.line,
             waiting_room=self.waiting_room,
             meter=self.meter,
             monotonic=self.watch,
+        )
+
+    def another_room(self) -> WaitingRoom:
+        """Make the waiting room of one more replica."""
+        return WaitingRoom(
+            line=self.line,
+            requests=self.requests,
+            places=3,
+            pools=(DEFAULT_POOL, GPU),
+            clock=self.clock,
+            monotonic=self.watch,
+            sleep=self._sleep,
         )
 
     def idle(self, pool: PoolName = DEFAULT_POOL) -> InstanceId:

@@ -15,14 +15,26 @@ from tests.unit.service.pools import Pool
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Pool]:
-    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
-    clock = FakeClock()
+    registry, clock = registry_in(tmp_path)
     yield Pool(registry, FakeCloud(clock=clock), clock)
     registry.close()
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
-    yield World(registry)
-    registry.close()
+    transactions, clock = transactions_in(tmp_path)
+    yield World(transactions, clock)
+    transactions.close()
+
+
+def registry_in(folder: Path) -> tuple[SqlRegistry, FakeClock]:
+    """Make a registry whose database goes by a clock of the test's."""
+    transactions, clock = transactions_in(folder)
+    return SqlRegistry(transactions), clock
+
+
+def transactions_in(folder: Path) -> tuple[Transactions, FakeClock]:
+    """Make a database that goes by a clock of the test's."""
+    clock = FakeClock()
+    engine = open_database(f"sqlite:///{folder}/registry.db")
+    return Transactions(engine, clock=lambda _: clock.now()), clock

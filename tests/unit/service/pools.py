@@ -1,11 +1,15 @@
 """One pool in memory, over the fake cloud and a real registry: for the tests of this folder."""
 
+from collections.abc import Callable, Collection
+
 from app.domain.model import DEFAULT_POOL, InstanceId, InstanceState, Limit, Policy, ProjectId, SeenInstance
 from app.ports import Claimed
+from app.registry.lifetimes import SqlLifetimes
 from app.registry.sql import SqlRegistry
 from app.service.examination import Examination
 from app.service.readiness import Readiness
 from app.service.reconcile import PassReport, Reconciler
+from app.service.timekeeping import Timekeeper
 from tests.fakes import FakeClock, FakeCloud, FakeControls, FakeMandate, FakeMeter, FakePreflight, FakeProber
 
 
@@ -21,7 +25,22 @@ class Pool:
         self.mandate = FakeMandate()
         self.meter = FakeMeter()
         self.controls = FakeControls()
+        self.looked_at: list[list[InstanceId]] = []
+        self.use: Callable[[], object] = lambda: None
+        """Happens when somebody looks whether instances are in use."""
+        self.timekeeper = Timekeeper(
+            DEFAULT_POOL,
+            lifetimes=SqlLifetimes(registry._transactions),
+            see=self.see,
+            mandate=self.mandate,
+            meter=self.meter,
+        )
         self.reconciler = self.restarted()
+
+    def see(self, instances: Collection[InstanceId]) -> None:
+        """Look whether instances are in use."""
+        self.looked_at.append(list(instances))
+        self.use()
 
     def restarted(self) -> Reconciler:
         """Make a new process of it: nothing but the registry and AWS remembers anything."""
@@ -54,6 +73,7 @@ class Pool:
 
     def tick(self, times: int = 1) -> PassReport:
         for _ in range(times):
+            self.timekeeper.round()
             report = self.reconciler.tick()
             self.readiness.round()
             self.examination.make()

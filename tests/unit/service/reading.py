@@ -63,7 +63,7 @@ class World:
 
     def hold(self, instance: InstanceId) -> None:
         now = self.clock.now()
-        self.registry.hold(instance, until=None, reason=None, actor="tester", now=now)
+        self.registry.hold(instance, actor="tester", now=now)
 
     def change(self, change: Change, pool: PoolName = DEFAULT_POOL) -> None:
         self.controls.change(pool, change, configured=5, expect=None, actor="token:ops", now=self.clock.now())

@@ -12,10 +12,12 @@ from app.domain.errors import (
     InstanceNotFound,
     PoolExhausted,
     PoolNotFound,
+    TtlTooLong,
 )
 from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, InstanceState, PoolName, PoolView, ProjectId
 from app.registry.controls import SqlControls
+from app.registry.lifetimes import SqlLifetimes
 from tests.unit.service.allocating import GPU, World
 
 ALICE = ProjectId("alice")
@@ -249,7 +251,9 @@ def test_an_allocation_whose_time_is_over_is_given_to_nobody_any_more(world: Wor
     world.idle()
     old = world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE).allocation.instance
     another = world.idle()
-    world.clock.advance(timedelta(seconds=61))
+    world.clock.advance(MINUTE / 2)
+    assert SqlLifetimes(world.registry._transactions).announce(old)
+    world.clock.advance(MINUTE / 2)
     world.registry.note_probes({another}, (), now=world.clock.now())
 
     claimed = world.allocator.allocate(ALICE, actor="tester", ttl=MINUTE)
@@ -282,6 +286,54 @@ def test_a_renewal_counts_from_now_and_asks_for_no_pass(world: World) -> None:
 
     assert world.allocator.renew(ALICE, MINUTE, actor="tester").expires_at == world.clock.now() + MINUTE
     assert world.allocator.renew(ALICE, None, actor="tester").expires_at is None
+    assert world.waker.wakes == wakes
+
+
+def test_who_asks_for_no_terms_gets_those_of_the_pool(world: World) -> None:
+    made = world.allocate_from(GPU)
+
+    assert made.expires_at == world.clock.now() + 10 * MINUTE
+    assert made.confirm_by == world.clock.now() + MINUTE
+
+
+def test_who_asks_for_terms_gets_them_as_far_as_the_pool_allows(world: World) -> None:
+    world.idle(GPU)
+    most = 20 * MINUTE
+
+    made = world.allocator.allocate(
+        ALICE, actor="tester", pool=GPU, ttl=most, confirm_within=2 * MINUTE
+    ).allocation
+
+    assert made.expires_at == world.clock.now() + most
+    assert made.confirm_by == world.clock.now() + 2 * MINUTE
+
+
+def test_a_time_limit_beyond_what_the_pool_allows_is_refused_and_nobody_waits(world: World) -> None:
+    world.idle(GPU)
+
+    with pytest.raises(TtlTooLong, match="1200 seconds at most"):
+        world.allocator.allocate(ALICE, actor="tester", pool=GPU, ttl=21 * MINUTE)
+
+    assert world.registry.waiting(GPU, now=world.clock.now()) == 0
+    assert world.waker.wakes == 0
+
+
+@pytest.mark.parametrize("ttl", [21 * MINUTE, None])
+def test_a_renewal_keeps_to_what_the_pool_of_the_allocation_allows(
+    world: World, ttl: timedelta | None
+) -> None:
+    world.allocate_from(GPU)
+
+    with pytest.raises(TtlTooLong):
+        world.allocator.renew(ALICE, ttl, actor="tester")
+
+
+def test_a_confirmation_is_passed_on_and_asks_for_no_pass(world: World) -> None:
+    world.allocate_from(GPU)
+    wakes = world.waker.wakes
+
+    assert world.allocator.confirm(ALICE, actor="tester").confirm_by is None
+    assert world.newest(EventKind.ALLOCATION_CONFIRMED).actor == "tester"
     assert world.waker.wakes == wakes
 
 

@@ -1,39 +1,25 @@
 """Places to wait in line: who is let in, whose place is taken over, and when it is free again."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from threading import Event
-from time import monotonic
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.errors import PoolExhausted, RegistryUnavailable
-from app.domain.model import DEFAULT_POOL, Allocation, PoolName, ProjectId
-from app.ports import Claimed
-from app.service.waiting import Supply, WaitingRoom
-from tests.builders import NOW, an_instance_id
+from app.domain.errors import PoolExhausted
+from app.domain.model import DEFAULT_POOL, PoolName, ProjectId
+from app.ports import Claimed, RequestId
+from app.service.waiting import WaitingRoom
+from tests.fake_clock import FakeClock
+from tests.fake_line import FakeLine
 from tests.unit.service.allocating import ALICE, BOB, CAROL, GPU, World, wait
+from tests.unit.service.rooms import A_WHILE, FOUND, NOTHING, POOLS, Room
 from tests.waiting import until
-
-POOLS = (DEFAULT_POOL, GPU, PoolName("tpu"))
-A_WHILE = timedelta(seconds=10)
-NOTHING = PoolExhausted("Nothing is idle.", retry_after=timedelta(seconds=5))
-NONE, PLENTY = Supply(ready=0, doubtful=0), Supply(ready=99, doubtful=0)
-FOUND = Claimed(
-    Allocation(
-        project=ALICE,
-        pool=DEFAULT_POOL,
-        instance=an_instance_id(),
-        address="10.0.0.1",
-        port=8080,
-        allocated_at=NOW,
-    ),
-    created=True,
-)
 
 
 def refused(world: World, project: ProjectId, *, pool: PoolName = DEFAULT_POOL) -> tuple[str, float]:
@@ -50,55 +36,6 @@ def one_after_another(world: World, *requests: Callable[[], object]) -> None:
     if others:
         world.after(1, lambda: one_after_another(world, *others))
     first()
-
-
-class Line:
-    """Requests that wait in threads of their own, for what is `found`."""
-
-    def __init__(self, *, places: int, tick: float = 0.005) -> None:
-        self.found = False
-        self._tick = tick
-        self._came: set[Event] = set()
-        self._room = WaitingRoom(places=places, pools=POOLS, monotonic=monotonic, sleep=self._sleep)
-        self._threads = ThreadPoolExecutor(20)
-
-    def send(
-        self,
-        project: ProjectId,
-        pool: PoolName = DEFAULT_POOL,
-        *,
-        claim: Callable[[], Claimed] | None = None,
-        supply: Supply | None = None,
-    ) -> Future[Claimed]:
-        def look() -> Supply:
-            return supply or (PLENTY if self.found else NONE)
-
-        return self._threads.submit(
-            self._room.wait, pool, project, A_WHILE, look, claim or self._claim, NOTHING
-        )
-
-    def come(
-        self,
-        project: ProjectId,
-        pool: PoolName = DEFAULT_POOL,
-        *,
-        claim: Callable[[], Claimed] | None = None,
-        supply: Supply | None = None,
-    ) -> Future[Claimed]:
-        """Send a request, and return once it waits or has been answered."""
-        there = len(self._came)
-        request = self.send(project, pool, claim=claim, supply=supply)
-        until(lambda: request.done() or len(self._came) > there)
-        return request
-
-    def _claim(self) -> Claimed:
-        if not self.found:
-            raise NOTHING
-        return FOUND
-
-    def _sleep(self, woken: Event, _seconds: float) -> None:
-        self._came.add(woken)
-        woken.wait(self._tick)
 
 
 # How many
@@ -133,17 +70,17 @@ def test_the_last_place_of_a_pool_is_not_taken_by_those_who_wait_for_another(wor
 
 
 def test_with_fewer_places_than_pools_whoever_comes_first_waits() -> None:
-    line = Line(places=1)
-    first = line.come(ALICE, GPU)
-    second = line.come(BOB)
-    line.found = True
+    room = Room(places=1)
+    first = room.come(ALICE, GPU)
+    second = room.come(BOB)
+    room.found = True
 
     assert first.result(timeout=5) == FOUND
     assert isinstance(second.exception(timeout=5), PoolExhausted)
 
 
 def test_with_no_place_at_all_the_refusal_names_the_setting() -> None:
-    error = Line(places=0).come(ALICE).exception(timeout=5)
+    error = Room(places=0).come(ALICE).exception(timeout=5)
 
     assert str(error) == "Nothing is idle. No request may wait here: ORCHESTRATOR_THREADS is 1."
 
@@ -260,7 +197,7 @@ def test_a_newer_request_that_is_not_let_in_leaves_the_older_where_it_is(world: 
 
 
 def test_what_the_older_request_finds_after_all_the_newer_fetches_at_once() -> None:
-    line = Line(places=3)
+    room = Room(places=3)
     asks, goes_on = Event(), Event()
 
     def slow() -> Claimed:
@@ -268,10 +205,13 @@ def test_what_the_older_request_finds_after_all_the_newer_fetches_at_once() -> N
         goes_on.wait(10)
         return FOUND
 
-    older = line.come(ALICE, claim=slow, supply=PLENTY)
+    room.line.ready = 1
+    older = room.come(ALICE, claim=slow)
     assert asks.wait(10)
-    newer = line.come(ALICE, GPU, claim=lambda: FOUND)
+    room.line.ready = 0
+    newer = room.come(ALICE, GPU, claim=lambda: FOUND)
     assert not newer.done()
+    room.line.holding.add(ALICE)
     goes_on.set()
 
     assert older.result(timeout=2) == FOUND
@@ -279,64 +219,65 @@ def test_what_the_older_request_finds_after_all_the_newer_fetches_at_once() -> N
 
 
 def test_who_lost_his_place_is_answered_at_once() -> None:
-    line = Line(places=3, tick=8)
-    older = line.come(ALICE)
-    line.come(ALICE)
+    room = Room(places=3, tick=8)
+    older = room.come(ALICE)
+    room.come(ALICE)
 
     assert isinstance(older.exception(timeout=4), PoolExhausted)
 
 
 @pytest.mark.parametrize("_", range(5))
 def test_of_many_requests_of_a_project_at_the_same_moment_one_waits(_: int) -> None:
-    line = Line(places=3)
-    requests = [line.send(ALICE, POOLS[number % 2]) for number in range(20)]
+    room = Room(places=3)
+    requests = [room.send(ALICE, POOLS[number % 2]) for number in range(20)]
 
     until(lambda: sum(one.done() for one in requests) == 19)
-    line.found = True
+    room.found = True
 
     until(lambda: all(one.done() for one in requests))
     assert sum(one.exception() is None for one in requests) == 1
-    others = [line.come(project) for project in (BOB, CAROL)]
+    others = [room.come(project) for project in (BOB, CAROL)]
     assert [one.result(timeout=5) for one in others] == [FOUND] * 2
 
 
-# Free again
+def test_requests_of_a_project_get_in_line_in_the_order_in_which_they_came() -> None:
+    room = Room(places=3)
+    enters, goes_on = Event(), Event()
+    enter = room.line.enter
+
+    def slow(*those: Any, **more: Any) -> None:
+        first = not enters.is_set()
+        enters.set()
+        if first:
+            goes_on.wait(10)
+        enter(*those, **more)
+
+    room.line.enter = slow  # type: ignore[method-assign]
+    older = room.send(ALICE)
+    assert enters.wait(10)
+    newer = room.send(ALICE)
+    goes_on.set()
+
+    assert isinstance(older.exception(timeout=5), PoolExhausted)
+    room.found = True
+    assert newer.result(timeout=5) == FOUND
 
 
-def test_a_place_is_free_again_when_its_wait_is_over(world: World) -> None:
-    for number in range(5):
-        with pytest.raises(PoolExhausted):
-            wait(world, ProjectId(f"project-{number}"), timedelta(seconds=1))
-    world.after(1, world.idle)
+def test_where_the_database_hangs_those_beyond_the_places_are_refused_at_once() -> None:
+    room = Room(places=3)
+    enters, goes_on = Event(), Event()
 
-    assert wait(world).created
+    def hangs(*_: object, **__: object) -> None:
+        enters.set()
+        goes_on.wait(10)
 
+    room.line.enter = hangs  # type: ignore[method-assign]
+    first = room.send(ALICE)
+    assert enters.wait(10)
 
-def test_a_place_is_free_again_after_a_failure(world: World) -> None:
-    instances = world.registry.instances
-
-    def away(*_: object) -> object:
-        raise RegistryUnavailable
-
-    for number in range(5):
-        world.registry.instances = away  # type: ignore[assignment, method-assign]
-        with pytest.raises(RegistryUnavailable):
-            wait(world, ProjectId(f"project-{number}"))
-    world.registry.instances = instances  # type: ignore[method-assign]
-    world.after(1, world.idle)
-
-    assert wait(world).created
-
-
-def test_at_the_end_of_the_process_everybody_is_sent_away(world: World) -> None:
-    began = world.watch()
-    ends_at = began + 3
-    world.waiting_room.open_while(lambda: world.watch() < ends_at)
-
-    with pytest.raises(PoolExhausted):
-        wait(world)
-
-    assert world.watch() - began < 4
+    assert isinstance(room.send(BOB).exception(timeout=5), PoolExhausted)
+    assert not first.done()
+    goes_on.set()
 
 
 # Whatever comes
@@ -369,15 +310,27 @@ def test_whoever_comes_is_let_in_unless_that_would_leave_too_few_places(
         me = (pool, object())
         if fits:
             waiting[project] = me
+        waiter = room.waiter(pool, project, actor="tester", gone=lambda: False)
         try:
-            room.wait(pool, project, A_WHILE, lambda: PLENTY, lambda: FOUND, NOTHING)
+            room.wait(waiter, A_WHILE, lambda: FOUND, NOTHING)
         except PoolExhausted as error:
             detail = error.detail
         else:
+            line.leave([waiter.request], demand=True)  # as a claim does
             assert waiting.pop(project) is me
             return
         assert waiting.get(project) is not me
         assert ("took the place" in detail) == fits
 
-    room = WaitingRoom(places=places, pools=POOLS, monotonic=lambda: 0.0, sleep=sleep)
+    line = FakeLine()
+    line.ready = 99
+    room = WaitingRoom(
+        line=line,
+        requests=(RequestId(str(number)) for number in count()),
+        places=places,
+        pools=POOLS,
+        clock=FakeClock(),
+        monotonic=lambda: 0.0,
+        sleep=sleep,
+    )
     sleep(Event(), 0)

@@ -20,6 +20,7 @@ from app.simulator.config import CloudConfig
         ({"min_size": 3, "desired": 2}, "sizes must be"),
         ({"max_size": 1, "desired": 2}, "sizes must be"),
         ({"boot_seconds": -1}, "boot-seconds must not be negative"),
+        ({"heartbeat_seconds": -1}, "heartbeat-seconds must not be negative"),
         ({"latency": -1}, "latency must not be negative"),
         ({"worker": "emacs"}, "worker must be one of"),
         ({"worker_port": 0}, "a port is a number"),

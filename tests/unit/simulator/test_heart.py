@@ -43,6 +43,14 @@ def test_a_use_within_the_minute_is_not_noted(heart: Heart, watch: Watch) -> Non
     assert heart.last_ms == START
 
 
+def test_for_tests_the_minute_can_be_shorter(watch: Watch) -> None:
+    heart = Heart(watch, alive_ms=1000)
+    heart.beat()
+    watch.ms += 1000
+    heart.look(connections=1)
+    assert heart.last_ms == START + 1000
+
+
 def test_an_open_connection_beats_once_a_minute(heart: Heart, watch: Watch) -> None:
     heart.beat()
     for minute in (1, 2, 3):

@@ -94,7 +94,7 @@ def test_counters_of_every_pool_stand_at_zero_before_anything_happens() -> None:
     """Otherwise a rate would not see the first one."""
     text = page(Metrics([DEFAULT_POOL, GPU]))
 
-    for name, outcomes in (("allocations", 4), ("passes", 2), ("probes", 2)):
+    for name, outcomes in (("allocations", 4), ("passes", 2), ("probes", 2), ("heartbeats", 2)):
         counts = samples(text)[f"{P}{name}_total"]
         assert len(counts) == 2 * outcomes
         assert set(counts.values()) == {0}
@@ -151,6 +151,14 @@ def test_a_front_page_that_is_opened_is_no_probe() -> None:
 
     assert MeteredProber(FakeProber(), GPU, meter).opens({instance: ("10.0.0.1", 8080)}) == {instance}
     assert meter.probes == []
+
+
+def test_heartbeats_are_counted_by_whether_they_were_told(metrics: Metrics) -> None:
+    metrics.heard(DEFAULT_POOL, told=3, silent=1)
+
+    text = page(metrics)
+    assert value(text, "heartbeats_total", pool="default", outcome="told") == 3
+    assert value(text, "heartbeats_total", pool="default", outcome="silent") == 1
 
 
 # What is read from the database

@@ -1,6 +1,7 @@
 """The service without AWS, as the tests of this folder use it."""
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.registry.catalogue import SqlCatalogue
 from app.registry.census import SqlCensus
 from app.registry.controls import SqlControls
 from app.registry.leases import SqlLeases
+from app.registry.outbox import SqlOutbox
 from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -32,6 +34,7 @@ from tests.fake_clock import Stopwatch
 from tests.fakes import (
     FakeClock,
     FakeHistory,
+    FakeLine,
     FakePresence,
     FakeProber,
     FakeSessions,
@@ -71,13 +74,16 @@ class Service:
         off: bool = False,
         tokens: Tokens | None = None,
         proxy_hops: int = 0,
+        **settings: float,
     ) -> None:
         """Without a token it is open to all, or with `loopback_only` to its own machine while unused.
 
-        With `off` it is open to its own machine whatever tokens there are.
+        With `off` it is open to its own machine whatever tokens there are. `settings` are of both pools.
         """
+        pools = {name: replace(pool, **settings) for name, pool in POOLS.items()}  # type: ignore[arg-type]
         self.registry = SqlRegistry(transactions)
         self.clock = FakeClock()
+        transactions._clock = lambda _: self.clock.now()
         self.waker = FakeWaker()
         self.leases = SqlLeases(transactions)
         self.census = SqlCensus(transactions)
@@ -87,6 +93,7 @@ class Service:
         self.presence = FakePresence(self.clock.now)
         self.tokens = tokens or FakeTokens()
         self.controls = SqlControls(transactions)
+        self.outbox = SqlOutbox(transactions)
         belong_to(transactions, {name: Owner(pool.group, pool.region) for name, pool in POOLS.items()})
         self.gate = Gate(
             standing=Standing(self.tokens, monotonic=self.watch),
@@ -105,9 +112,11 @@ class Service:
         self.app = create_app(
             allocator=Allocator(
                 quick_probers={name: FakeProber() for name in POOLS},
+                terms={name: pool.terms for name, pool in pools.items()},
                 registry=self.registry,
                 waker=self.waker,
                 clock=self.clock,
+                line=FakeLine(),
                 waiting_room=a_waiting_room(),
                 meter=self.metrics,
                 monotonic=self.watch,
@@ -120,7 +129,7 @@ class Service:
                 clock=self.clock,
             ),
             status_reader=StatusReader(
-                pools=POOLS,
+                pools=pools,
                 poll_interval=timedelta(seconds=10),
                 registry=self.registry,
                 census=self.census,
@@ -132,6 +141,7 @@ class Service:
             metrics=self.metrics,
             history=self.history,
             presence=self.presence,
+            outbox=self.outbox,
             clock=self.clock,
             proxy_hops=proxy_hops,
         )

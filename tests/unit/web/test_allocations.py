@@ -1,10 +1,11 @@
-"""/v1/allocations: allocate, look, renew, release."""
+"""/v1/allocations: allocate, look, renew, confirm, release."""
 
 from typing import Any
 
 import pytest
 
 from app.domain.model import RESERVED_NAMES
+from app.registry.transactions import Transactions
 from tests.unit.web.services import GPU, JSON, Service, places_of, problem_of
 
 URL = "/v1/allocations/my-project"
@@ -26,6 +27,7 @@ def test_a_project_gets_an_instance(service: Service) -> None:
         "state": "allocated",
         "allocatedAt": "2026-11-22T12:00:00.000Z",
         "expiresAt": None,
+        "confirmBy": None,
         "lastActivityAt": None,
     }
 
@@ -78,6 +80,10 @@ def test_an_empty_pool_is_503_with_retry_after(service: Service) -> None:
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def test_how_long_it_will_take_is_null_where_nobody_knows(service: Service) -> None:
+    assert service.http.put(URL).get_json(force=True)["estimatedWaitSeconds"] is None
+
+
 def test_an_allocation_may_have_a_time_limit(service: Service) -> None:
     service.idle()
 
@@ -97,6 +103,8 @@ def test_an_allocation_may_have_a_time_limit(service: Service) -> None:
         ({"ttl": 1.5}, "ttl"),
         ({"ttl": True}, "ttl"),
         ({"ttl": 10**30}, "ttl"),
+        ({"confirmWithin": 0}, "confirmWithin"),
+        ({"confirmWithin": "60"}, "confirmWithin"),
         ({"polo": "default"}, "polo"),
     ],
 )
@@ -133,6 +141,77 @@ def test_an_allocation_can_be_looked_at(service: Service) -> None:
     answer = service.http.get(URL)
 
     assert (answer.status_code, answer.get_json()["instance"]) == (200, held)
+
+
+def test_an_allocation_may_have_to_be_confirmed(service: Service) -> None:
+    service.idle()
+
+    answer = service.http.put(URL, json={"confirmWithin": 60})
+
+    assert answer.get_json()["confirmBy"] == "2026-11-22T12:01:00.000Z"
+
+
+def test_what_is_confirmed_need_not_be_any_more(service: Service) -> None:
+    service.idle()
+    service.http.put(URL, json={"confirmWithin": 60})
+
+    answer = service.http.post(f"{URL}/confirm")
+
+    assert (answer.status_code, answer.get_json()["confirmBy"]) == (200, None)
+    assert service.http.get(URL).get_json()["confirmBy"] is None
+
+
+def test_what_need_not_be_confirmed_can_be(service: Service) -> None:
+    held = service.held_by("my-project")
+
+    answer = service.http.post(f"{URL}/confirm")
+
+    assert (answer.status_code, answer.get_json()["instance"]) == (200, held)
+
+
+def test_what_was_confirmed_too_late_is_404(service: Service) -> None:
+    answer = service.http.post(f"{URL}/confirm")
+
+    assert (answer.status_code, problem_of(answer)) == (404, "allocation-not-found")
+
+
+def test_a_renewal_confirms(service: Service) -> None:
+    service.idle()
+    service.http.put(URL, json={"confirmWithin": 60})
+
+    assert service.http.post(f"{URL}/renew", json={"ttl": 60}).get_json()["confirmBy"] is None
+
+
+def test_what_the_pool_says_holds_for_who_asks_for_nothing(transactions: Transactions) -> None:
+    service = Service(transactions, default_ttl=600, confirm_within=30)
+    service.idle()
+
+    held = service.http.put(URL).get_json()
+
+    assert held["expiresAt"] == "2026-11-22T12:10:00.000Z"
+    assert held["confirmBy"] == "2026-11-22T12:00:30.000Z"
+
+
+def test_more_time_than_the_pool_allows_is_400_and_allocates_nothing(transactions: Transactions) -> None:
+    service = Service(transactions, max_ttl=600)
+    service.idle()
+
+    answer = service.http.put(URL, json={"ttl": 601})
+
+    assert (answer.status_code, problem_of(answer)) == (400, "ttl-too-long")
+    assert service.allocated == 0
+
+
+@pytest.mark.parametrize("ttl", [601, None])
+def test_a_renewal_for_longer_than_the_pool_allows_is_400(
+    transactions: Transactions, ttl: int | None
+) -> None:
+    service = Service(transactions, max_ttl=600)
+    service.held_by("my-project")
+
+    answer = service.http.post(f"{URL}/renew", json={"ttl": ttl})
+
+    assert (answer.status_code, problem_of(answer)) == (400, "ttl-too-long")
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

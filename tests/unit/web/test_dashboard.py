@@ -8,6 +8,7 @@ from app.domain.controls import Change
 from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, Group, Limit, Notice, PoolName, PoolView, ProjectId
 from app.domain.replicas import GONE, Replica
+from app.domain.terms import Terms
 from app.domain.verdict import Condition
 from app.web.dashboard import words
 from tests.builders import NOW, a_look
@@ -289,7 +290,7 @@ def test_the_live_part_changes_with_the_pool(service: Service) -> None:
 
 def test_a_name_is_text_and_never_markup(service: Service) -> None:
     service.registry.discover(DEFAULT_POOL, look := a_look(zone="<img src=x>"), now=NOW)
-    service.registry.hold(look.id, until=None, reason="<script>1</script>", actor="<b>", now=NOW)
+    service.registry.hold(look.id, reason="<script>1</script>", actor="<b>", now=NOW)
 
     answer = service.http.get("/dashboard?q=%3Cimg").text
 
@@ -307,7 +308,7 @@ def test_the_registry_is_asked_for_the_pool_that_is_there(service: Service) -> N
 def test_an_allocation_is_listed_with_its_end(service: Service) -> None:
     service.idle()
     service.registry.claim(
-        DEFAULT_POOL, ProjectId("shop"), actor="ann", now=NOW, expires_at=NOW + timedelta(hours=1)
+        DEFAULT_POOL, ProjectId("shop"), actor="ann", now=NOW, terms=Terms(ttl=timedelta(hours=1))
     )
 
     (row,) = page(service).one(id="allocations").rows()

@@ -21,7 +21,7 @@ def shown(service: Service, query: str = "", section: str = "instances") -> Elem
 @pytest.fixture
 def mixed(service: Service) -> dict[str, InstanceId]:
     """One instance of each kind."""
-    service.registry.hold(held := service.idle("10.0.0.9"), until=None, reason="odd", actor="ann", now=NOW)
+    service.registry.hold(held := service.idle("10.0.0.9"), reason="odd", actor="ann", now=NOW)
     ending = service.idle()
     service.registry.destroy(ending, actor="ann", now=NOW)
     used = service.held_by("shop")

@@ -9,7 +9,7 @@ from app.domain.model import DEFAULT_POOL, EndReason, InstanceState, PoolName, P
 from app.domain.verdict import PATIENCE
 from app.ports import ENDED
 from app.registry.transactions import Transactions
-from app.web.dashboard.judged import HANDOVER
+from app.service.judgement import HANDOVER
 from tests.builders import NOW
 from tests.unit.web.html_tree import Element, tree
 from tests.unit.web.services import GPU, Service

@@ -25,6 +25,8 @@ def test_an_instance_can_be_looked_at(service: Service) -> None:
         "project": "my-project",
         "allocatedAt": "2026-11-22T12:00:00.000Z",
         "expiresAt": None,
+        "confirmBy": None,
+        "lastActivityAt": None,
         "launchedAt": "2026-11-22T12:00:00.000Z",
         "readyAt": "2026-11-22T12:00:00.000Z",
         "endReason": None,

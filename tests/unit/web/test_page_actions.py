@@ -100,7 +100,7 @@ def test_who_was_shown_nothing_ends_nothing(service: Service, browser: Browser, 
 
 def test_somebody_elses_hold_is_told_before_and_waited_for(service: Service, browser: Browser) -> None:
     instance = service.held_by("alice")
-    service.registry.hold(instance, until=None, reason="look", actor="token:bob", now=NOW)
+    service.registry.hold(instance, reason="look", actor="token:bob", now=NOW)
     page = browser.get("/dashboard/do/release?project=alice")
 
     assert "token:bob holds it for inspection: it is terminated when that hold ends." in text_of(page)
@@ -250,7 +250,7 @@ def test_a_hold_that_comes_too_late_is_told(service: Service, browser: Browser) 
 
 def test_letting_go_of_a_free_one_gives_it_back(service: Service, browser: Browser) -> None:
     instance = service.idle()
-    service.registry.hold(instance, until=None, reason=None, actor="bob", now=NOW)
+    service.registry.hold(instance, actor="bob", now=NOW)
 
     leads_to(browser.answer_of(browser.get(f"/dashboard/do/unhold?instance={instance}")))
 
@@ -259,7 +259,7 @@ def test_letting_go_of_a_free_one_gives_it_back(service: Service, browser: Brows
 
 def test_letting_go_of_what_is_ending_is_told_to_end_it(service: Service, browser: Browser) -> None:
     instance = service.held_by("alice")
-    service.registry.hold(instance, until=None, reason=None, actor="bob", now=NOW)
+    service.registry.hold(instance, actor="bob", now=NOW)
     before = browser.get(f"/dashboard/do/unhold?instance={instance}")
     service.registry.release(ALICE, actor="another", now=NOW)
 
@@ -342,7 +342,9 @@ def test_there_is_no_such_pool(browser: Browser) -> None:
 # All of them
 
 
-@pytest.mark.parametrize("action", ["release", "destroy", "hold", "unhold", "allocate", "pause", "buffer"])
+@pytest.mark.parametrize(
+    "action", ["renew", "release", "destroy", "hold", "unhold", "allocate", "pause", "buffer"]
+)
 def test_looking_at_a_question_changes_nothing(service: Service, browser: Browser, action: str) -> None:
     instance, before = service.held_by("alice"), events(service)
 

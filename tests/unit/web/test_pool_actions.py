@@ -138,7 +138,7 @@ def test_the_other_pool_is_the_one_that_is_changed(service: Service, browser: Br
 def test_everybody_is_shown_what_they_may_do(transactions: Transactions, role: Role, sees: set[str]) -> None:
     service = Service(transactions, tokens=FakeTokens())
     service.held_by("alice")
-    service.registry.hold(service.idle(), until=None, reason=None, actor="bob", now=NOW)
+    service.registry.hold(service.idle(), actor="bob", now=NOW)
     service.idle()
     browser = logged_in(service, role)
 
@@ -246,7 +246,7 @@ def test_nothing_that_others_wrote_becomes_a_part_of_a_page(service: Service, br
     look = a_look(zone=EVIL)
     service.registry.discover(DEFAULT_POOL, look, now=NOW)
     service.registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
-    service.registry.hold(look.id, until=None, reason=EVIL, actor=EVIL, now=NOW)
+    service.registry.hold(look.id, reason=EVIL, actor=EVIL, now=NOW)
     notice = Notice(code=EVIL, detail=EVIL)
     service.registry.record_view(PoolView(pool=DEFAULT_POOL, notices=(notice,), last_pass_at=NOW))
     service.controls.change(DEFAULT_POOL, Change(paused=True), configured=5, expect=None, actor=EVIL, now=NOW)

@@ -7,6 +7,7 @@ import pytest
 from app.domain.controls import Change, Controls
 from app.domain.errors import RegistryUnavailable
 from app.domain.model import PoolName
+from app.registry.transactions import Transactions
 from tests.unit.web.services import GPU, Service, places_of, problem_of
 
 URL = "/v1/pools/default"
@@ -22,6 +23,28 @@ def test_a_pool_tells_its_figures(service: Service) -> None:
     assert (found["name"], found["group"], found["region"]) == ("default", "vscode-asg", "us-east-1")
     assert (found["buffer"], found["configuredBuffer"], found["paused"]) == (5, 5, False)
     assert found["instances"] == {"booting": 1, "idle": 1, "allocated": 1, "terminating": 0, "held": 0}
+
+
+def test_a_pool_without_terms_says_so(service: Service) -> None:
+    found = service.http.get(URL).get_json()
+
+    terms = ("defaultTtl", "maxTtl", "confirmWithin", "idleTimeout", "launchSeconds")
+    assert {found[name] for name in terms} == {None}
+
+
+def test_a_pool_tells_what_its_allocations_are_made_under(transactions: Transactions) -> None:
+    service = Service(transactions, default_ttl=3600, max_ttl=86400, confirm_within=1.5, idle_timeout=7200)
+
+    found = service.http.get(URL).get_json()
+
+    assert (found["defaultTtl"], found["maxTtl"]) == (3600, 86400)
+    assert (found["confirmWithin"], found["idleTimeout"]) == (1.5, 7200)
+
+
+def test_whole_seconds_are_written_without_a_fraction(transactions: Transactions) -> None:
+    service = Service(transactions, max_ttl=86400.0)
+
+    assert '"maxTtl":86400,' in service.http.get(URL).text
 
 
 def test_what_is_on_hold_is_not_counted_as_idle(service: Service) -> None:

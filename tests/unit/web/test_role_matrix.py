@@ -36,17 +36,20 @@ ROUTES = {
     "GET /v1/pools": Role.VIEWER,
     "GET /v1/pools/<name>": Role.VIEWER,
     "GET /v1/events": Role.VIEWER,
+    "GET /v1/webhooks": Role.VIEWER,
     # By project
     "GET /<first_word:name>": Role.ALLOCATOR,
     "PUT /v1/allocations/<project>": Role.ALLOCATOR,
     "DELETE /v1/allocations/<project>": Role.ALLOCATOR,
     "POST /v1/allocations/<project>/renew": Role.ALLOCATOR,
+    "POST /v1/allocations/<project>/confirm": Role.ALLOCATOR,
     # By instance, and whole pools
     "POST /destroy": Role.ADMIN,
     "DELETE /v1/instances/<instance>": Role.ADMIN,
     "PUT /v1/instances/<instance>/hold": Role.ADMIN,
     "DELETE /v1/instances/<instance>/hold": Role.ADMIN,
     "PATCH /v1/pools/<name>": Role.ADMIN,
+    "POST /v1/webhooks/<message>/retry": Role.ADMIN,
 }
 PAGES = {
     # For everybody
@@ -61,6 +64,8 @@ PAGES = {
     # By project
     "GET /dashboard/do/allocate": Role.ALLOCATOR,
     "POST /dashboard/do/allocate": Role.ALLOCATOR,
+    "GET /dashboard/do/renew": Role.ALLOCATOR,
+    "POST /dashboard/do/renew": Role.ALLOCATOR,
     "GET /dashboard/do/release": Role.ALLOCATOR,
     "POST /dashboard/do/release": Role.ALLOCATOR,
     # By instance, and whole pools
@@ -166,6 +171,7 @@ class Matrix:
         instance = asked.held_by(f"project-{address}")
         path = rule.replace("/pools/<name>", "/pools/default").replace("<instance>", instance)
         path = path.replace("<first_word:name>", "<project>").replace("<project>", f"project-{address}")
+        path = path.replace("<message>", "msg_0")
         body = {"machineId": instance} if route == "POST /destroy" else BODIES.get(route)
         self.before = trail(asked)
         return asked.http.open(

@@ -17,12 +17,23 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    lock("allocations", "pools")
+    lock("allocations", "instances", "pools")
     op.add_column("allocations", sa.Column("warn_at", TIME))
     op.add_column("allocations", sa.Column("confirm_by", TIME))
     op.add_column("allocations", sa.Column("last_activity_at", TIME))
     op.add_column("allocations", sa.Column("idle_warned_at", TIME))
     op.add_column("allocations", sa.Column("heartbeat", sa.BigInteger))
+    for name, column in (
+        ("living_by_end", "expires_at"),
+        ("living_by_warning", "warn_at"),
+        ("living_by_confirmation", "confirm_by"),
+    ):
+        some = sa.text(f"ended_at IS NULL AND {column} IS NOT NULL")
+        op.create_index(name, "allocations", ["pool", column], sqlite_where=some, postgresql_where=some)
+    held = sa.text("held_until IS NOT NULL")
+    op.create_index(
+        "held_instances", "instances", ["pool", "held_until"], sqlite_where=held, postgresql_where=held
+    )
     op.add_column("pools", sa.Column("limited_since", TIME))
     op.add_column("pools", sa.Column("limited_told", sa.String))
     op.create_table(
@@ -55,5 +66,7 @@ def upgrade() -> None:
         sa.Column("delivered_at", TIME),
         sa.Column("dead_at", TIME),
         sa.Column("last_error", sa.String),
+        sqlite_autoincrement=True,
     )
     op.create_index("outbox_by_due", "outbox", ["due_at"])
+    op.create_index("outbox_by_death", "outbox", ["dead_at"])

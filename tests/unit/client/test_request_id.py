@@ -1,12 +1,12 @@
 """The client and the request's id: it sends what its program gives it, and errors say what to look for."""
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from app.client import Client, ClientError, Refused, Unexpected, Unreachable
 from tests.answering import AnsweringService, Says
+from tests.unit.client.answers import ONE, nobody
 
 FOUND = Says(200, {"status": "ready"})
 NOT_FOUND = {
@@ -16,7 +16,6 @@ NOT_FOUND = {
     "detail": "It holds nothing.",
     "code": "allocation-not-found",
 }
-ONE = "/v1/allocations/my-project"
 
 
 @pytest.fixture
@@ -24,13 +23,6 @@ def service() -> Iterator[AnsweringService]:
     with AnsweringService() as running:
         running.on("GET", "/readyz", FOUND)
         yield running
-
-
-def nobody() -> str:
-    """The URL of a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def test_it_sends_none_of_its_own(service: AnsweringService) -> None:

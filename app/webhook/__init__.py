@@ -1,0 +1,5 @@
+"""Sends messages to the webhook: the Sender port over HTTP, signed as the Standard Webhooks have it."""
+
+from app.webhook.sender import WebhookSender
+
+__all__ = ["WebhookSender"]
