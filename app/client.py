@@ -32,12 +32,14 @@ from app.api.v1 import (
     MOST_WAIT,
     AllocateRequest,
     Allocation,
+    ConfirmRequest,
     Event,
     HoldRequest,
     Instance,
     Pool,
     PoolPatch,
     RenewRequest,
+    WebhookCount,
     WebhookMessage,
 )
 from app.exchange import EXHAUSTED, Ask, ClientError, Exchange, Refused, Told, Unexpected, Unreachable
@@ -164,24 +166,32 @@ class Client:
         """Walk through all allocations, by project."""
         return self._walk("allocations", Page[Allocation], {"pool": pool})
 
-    def renew(self, project: str, ttl: float | timedelta | None) -> Allocation:
-        """Let the allocation end so many seconds from now, whatever was set before; None: never."""
+    def renew(
+        self, project: str, ttl: float | timedelta | None, *, instance: str | None = None
+    ) -> Allocation:
+        """Let the allocation end so many seconds from now, whatever was set before; None: never.
+
+        With `instance`, Refused with `allocation-not-found` where the project holds another one by now.
+        """
         return self._ask(
             Ask(
                 method="POST",
                 path=_path("allocations", project, "renew"),
                 answer=Allocation,
-                body=RenewRequest(ttl=_whole(ttl)),
+                body=RenewRequest.model_validate({"ttl": _whole(ttl), **_meant(instance)}),
                 repeatable=False,
             )
         )
 
-    def confirm(self, project: str) -> Allocation:
+    def confirm(self, project: str, *, instance: str | None = None) -> Allocation:
         """Say that the instance has arrived; changes nothing where that is not needed.
 
-        Refused with `allocation-not-found`: it was not said in time, or the project never held one.
+        Refused with `allocation-not-found`: it was not said in time, or the project never held one. Name the
+        `instance` that arrived: else one that the project got since is confirmed in its place.
         """
-        return self._ask(Ask(method="POST", path=_path("allocations", project, "confirm"), answer=Allocation))
+        body = None if instance is None else ConfirmRequest.model_validate(_meant(instance))
+        path = _path("allocations", project, "confirm")
+        return self._ask(Ask(method="POST", path=path, answer=Allocation, body=body))
 
     def release(self, project: str) -> Allocation:
         """End the project's allocation; its instance is terminated, and what is on it is lost.
@@ -280,6 +290,26 @@ class Client:
         path = _path("webhooks", message, "retry")
         return self._ask(Ask(method="POST", path=path, answer=WebhookMessage))
 
+    def retry_dead_webhook_messages(self) -> int:
+        """Have all messages that were given up sent once more, and return how many there were."""
+        path = _path("webhooks", "dead", "retry")
+        return self._ask(Ask(method="POST", path=path, answer=WebhookCount, repeatable=False)).messages
+
+    def discard_webhook_message(self, message: str) -> WebhookMessage:
+        """Have a message forgotten at once, whatever became of it, and return it as it was."""
+        path = _path("webhooks", message)
+        return self._ask(Ask(method="DELETE", path=path, answer=WebhookMessage, repeatable=False))
+
+    def discard_dead_webhook_messages(self) -> int:
+        """Have all messages that were given up forgotten at once, and return how many there were."""
+        path = _path("webhooks", "dead")
+        return self._ask(Ask(method="DELETE", path=path, answer=WebhookCount, repeatable=False)).messages
+
+    def test_webhook(self) -> WebhookMessage:
+        """Have a message sent that tells nothing but that messages arrive."""
+        path = _path("webhooks")
+        return self._ask(Ask(method="POST", path=path, answer=WebhookMessage, repeatable=False))
+
     def status(self) -> Status:
         """Return what `GET /status` says: figures of all pools, and the instances of the default one."""
         return self._ask(Ask(method="GET", path="/status", answer=Status))
@@ -318,6 +348,11 @@ def _path(*names: str) -> str:
     if not all(names):
         raise ValueError("a name is missing")
     return "/v1/" + "/".join(quote(name, safe="").replace(".", "%2E") for name in names)
+
+
+def _meant(instance: str | None) -> Mapping[str, str]:
+    """Name the instance in a body; an older service refuses the field, so it is left out where none is."""
+    return {} if instance is None else {"instance": instance}
 
 
 def _whole(time: float | timedelta | None) -> int | None:

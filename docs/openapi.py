@@ -26,7 +26,7 @@ def interface() -> Flask:
         metrics=nothing,
         history=nothing,
         presence=nothing,
-        outbox=nothing,
+        mailbox=nothing,
         clock=nothing,
     )
 

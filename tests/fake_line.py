@@ -27,7 +27,7 @@ class FakeLine:
         self.looks = 0
         self.away = False
         """Whether the database does not answer."""
-        self.told = Prospect(ahead=0, booting=(), measured=(), more=True)
+        self.told = Prospect(line=(), demand=(), ready=0, booting=(), measured=(), more=True)
         self.asked_for_it = 0
         """How often the prospect was asked for."""
 

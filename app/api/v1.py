@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.api.base import WHOLE, Answer, Page, Request, Seconds, Time, no_default
-from app.api.names import ONE_LINE, POOL
+from app.api.names import INSTANCE, ONE_LINE, POOL
 from app.domain.controls import MOST_BUFFER
 
 MOST_WAIT = 60
@@ -55,7 +55,8 @@ class AllocateRequest(Request):
     (`defaultTtl`)"""
     confirm_within: Ttl | None = None
     """Seconds until the allocation is released unless it is confirmed, renewed or seen in use before; null:
-    as the pool's settings say (`confirmWithin`)"""
+    as the pool's settings say (`confirmWithin`). Use is seen where readiness is `http`, or there is an
+    idle timeout"""
 
 
 class RenewRequest(Request):
@@ -63,6 +64,17 @@ class RenewRequest(Request):
 
     ttl: Ttl | None
     """Seconds from now; null takes the time limit away, where the pool has no `maxTtl`"""
+    instance: Annotated[str, Field(pattern=INSTANCE)] | None = None
+    """The instance that is meant; where the project holds another one by now, nothing is renewed (404); left
+    out or null: whatever the project holds"""
+
+
+class ConfirmRequest(Request):
+    """What is confirmed."""
+
+    instance: Annotated[str, Field(pattern=INSTANCE)] | None = None
+    """The instance that is meant; where the project holds another one by now, nothing is confirmed (404);
+    left out or null: whatever the project holds"""
 
 
 class Hold(Answer):
@@ -262,6 +274,13 @@ class WebhookMessage(Answer):
     """What went wrong the last time"""
     body: dict[str, Any]
     """What is sent"""
+
+
+class WebhookCount(Answer):
+    """How many messages to the webhook that concerned."""
+
+    messages: int
+    """How many; 0: there was none"""
 
 
 class AllocationPage(Page[Allocation]):

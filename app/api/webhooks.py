@@ -22,8 +22,11 @@ class AllocationTold(v1.Allocation):
 class ExpiringTold(AllocationTold):
     """An allocation that ends soon."""
 
+    reason: Literal["expired", "unused", "unconfirmed"]
+    """What is about to end it: `expired`, its time limit, unless it is renewed; `unused`, unless it is used
+    again; `unconfirmed`, unless it is confirmed, renewed or used"""
     ends_at: Time
-    """When it ends unless it is renewed, or used again"""
+    """When it ends unless that is done"""
 
 
 class PoolTold(Answer):
@@ -39,6 +42,13 @@ class PoolTold(Answer):
     """The number of the event in the audit trail"""
 
 
+class TestTold(Answer):
+    """Who wanted to see that messages arrive."""
+
+    actor: str
+    """As in the audit trail"""
+
+
 class AllocationCreated(Answer):
     """A project got an instance."""
 
@@ -50,7 +60,7 @@ class AllocationCreated(Answer):
 
 
 class AllocationExpiring(Answer):
-    """An allocation ends soon, unless it is renewed or used again."""
+    """An allocation ends soon, unless it is renewed, used or confirmed, as its `reason` says."""
 
     type: Literal["allocation.expiring"] = "allocation.expiring"
     """Which message this is"""
@@ -99,7 +109,23 @@ class PoolRecovered(Answer):
     data: PoolTold
 
 
+class WebhookTest(Answer):
+    """Somebody wanted to see that messages arrive; nothing has happened."""
+
+    type: Literal["webhook.test"] = "webhook.test"
+    """Which message this is"""
+    timestamp: Time
+    """When that was wanted"""
+    data: TestTold
+
+
 Told = (
-    AllocationCreated | AllocationExpiring | AllocationReleased | AllocationLost | PoolLimited | PoolRecovered
+    AllocationCreated
+    | AllocationExpiring
+    | AllocationReleased
+    | AllocationLost
+    | PoolLimited
+    | PoolRecovered
+    | WebhookTest
 )
 """Every message there is."""

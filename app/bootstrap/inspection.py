@@ -9,6 +9,7 @@ from app.bootstrap.clock import SystemClock
 from app.bootstrap.guarding import examine_guard
 from app.bootstrap.pools import connections, prober
 from app.domain.errors import NotLeading, PoolNotFound
+from app.domain.finding import Finding
 from app.domain.model import PoolName
 from app.registry.controls import SqlControls
 from app.registry.inspection import examine_database, open_read_only
@@ -20,6 +21,7 @@ from app.service.doctor import Doctor, PoolDoctor
 from app.service.preview import Preview, preview
 from app.service.shortage import newest_failure
 from app.settings import Settings
+from app.webhook import examine_webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,20 @@ def inspect(settings: Settings) -> Inspection:
             for name, pool in pools.items()
         ],
         warnings=settings.warnings,
-        database=lambda: [*examine_database(settings.database_url, owners), *examine_guard(settings)],
+        database=lambda: [
+            *examine_database(settings.database_url, owners),
+            *examine_guard(settings),
+            _webhook(settings),
+        ],
     )
     return Inspection(doctor, look)
+
+
+def _webhook(settings: Settings) -> Finding:
+    webhook = settings.webhook
+    if webhook is None:
+        return examine_webhook(None)
+    return examine_webhook(webhook.url, link_local=webhook.link_local)
 
 
 def _refuse() -> None:

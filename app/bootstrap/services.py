@@ -40,6 +40,7 @@ from app.service.access import Gate
 from app.service.allocation import Allocator
 from app.service.delivery import Postman
 from app.service.leadership import Leadership
+from app.service.mailbox import Mailbox
 from app.service.operator import Operator
 from app.service.roll_call import RollCall
 from app.service.sampling import Sampler
@@ -69,7 +70,7 @@ class Services:
     catalogue: SqlCatalogue
     history: SqlHistory
     presence: SqlPresence
-    outbox: SqlOutbox
+    mailbox: Mailbox
     clock: SystemClock
     gate: Gate
     sessions: Sessions
@@ -122,6 +123,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
         census=SqlCensus(transactions),
         replica=replica,
         clock=clock,
+        webhook=settings.webhook is not None,
     )
     history, presence, outbox = SqlHistory(transactions), SqlPresence(transactions), SqlOutbox(transactions)
     gate = guarding.gate_of(settings, transactions, clock)
@@ -185,7 +187,7 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
         catalogue=SqlCatalogue(transactions),
         history=history,
         presence=presence,
-        outbox=outbox,
+        mailbox=Mailbox(outbox, on=settings.webhook is not None),
         clock=clock,
         gate=gate,
         sessions=Sessions(
@@ -202,12 +204,11 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
 
 def _delivery(
     settings: Settings, outbox: SqlOutbox, metrics: Metrics, clock: SystemClock
-) -> Callable[[], None] | None:
-    """Return what sends the messages that are due; None where there is nobody to send them to."""
-    webhook = settings.webhook
-    if webhook is None:
-        return None
-    sender = WebhookSender(webhook.url, webhook.keys, clock=clock, link_local=webhook.link_local)
+) -> Callable[[], None]:
+    """Return what sends the messages that are due, and forgets the old ones."""
+    webhook, sender = settings.webhook, None
+    if webhook is not None:
+        sender = WebhookSender(webhook.url, webhook.keys, clock=clock, link_local=webhook.link_local)
     return Postman(
         outbox=outbox, sender=sender, meter=metrics, monotonic=time.monotonic, chance=random.random
     ).round

@@ -26,6 +26,7 @@ _CONFIRM_EPILOG = """\b
 Examples:
   ec2-orchestrator allocate my-project --confirm-within 1m
   ec2-orchestrator confirm my-project
+  ec2-orchestrator confirm my-project --instance i-0123456789abcdef0
 """
 _RELEASE_EPILOG = """\b
 Examples:
@@ -82,14 +83,21 @@ def allocations(surroundings: Surroundings, *, client: "Client", pool: str | Non
     metavar="TIME",
     help="How long it is to last from now on: 45m, 2h, 7d; `none`: until it is released.",
 )
+@names.instance_option("Only where the project holds this one still; any when left out.")
 @output.json_option
 @reach.service
 @click.pass_obj
 def renew(
-    surroundings: Surroundings, *, client: "Client", project: str, ttl: int | None, as_json: bool
+    surroundings: Surroundings,
+    *,
+    client: "Client",
+    project: str,
+    ttl: int | None,
+    instance: str | None,
+    as_json: bool,
 ) -> None:
     """Let the allocation of PROJECT end at another time than before."""
-    allocation = client.renew(project, ttl)
+    allocation = client.renew(project, ttl, instance=instance)
     if as_json:
         output.write_json(output.wire(allocation))
     elif allocation.expires_at:
@@ -103,14 +111,15 @@ def renew(
 
 @click.command("confirm", short_help="Say that a project's instance has arrived.", epilog=_CONFIRM_EPILOG)
 @names.project_argument
+@names.instance_option("Which one has arrived: refused where the project holds another one by now.")
 @output.json_option
 @reach.service
-def confirm(*, client: "Client", project: str, as_json: bool) -> None:
+def confirm(*, client: "Client", project: str, instance: str | None, as_json: bool) -> None:
     """Confirm the allocation of PROJECT, so that it does not end for want of that.
 
     Changes nothing where it need not be confirmed, or is already.
     """
-    allocation = client.confirm(project)
+    allocation = client.confirm(project, instance=instance)
     if as_json:
         output.write_json(output.wire(allocation))
     else:

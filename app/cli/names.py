@@ -8,6 +8,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from app.cli import reach
+from app.domain.errors import InvalidInstanceId
+from app.domain.model import instance_id
 
 if TYPE_CHECKING:
     from app.client import Client
@@ -49,6 +51,13 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: str | 
     return value
 
 
+def _an_id(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else instance_id(value)
+    except InvalidInstanceId as error:
+        raise click.BadParameter(error.detail, context, parameter) from error
+
+
 of_pools, of_projects, of_instances = _completed(_pools), _completed(_projects), _completed(_instances)
 
 
@@ -65,6 +74,13 @@ def project_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 def instance_argument(*, required: bool = True) -> Callable[[Any], Any]:
     """Take an instance."""
     return click.argument("instance", required=required, callback=_not_empty, shell_complete=of_instances)
+
+
+def instance_option(text: str) -> Callable[[Any], Any]:
+    """Add `--instance`."""
+    return click.option(
+        "--instance", metavar="INSTANCE", help=text, callback=_an_id, shell_complete=of_instances
+    )
 
 
 def new_project_argument(command: Callable[..., Any]) -> Callable[..., Any]:

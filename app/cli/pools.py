@@ -1,11 +1,12 @@
 """`ec2-orchestrator pools`, `buffer`, `pause` and `resume`."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli import names, output, reach, tables
+from app.cli import names, output, reach, tables, times
 from app.cli.tables import Column, Table
 from app.cli.wiring import Surroundings
 from app.domain.controls import MOST_BUFFER
@@ -42,6 +43,9 @@ _COLUMNS = (
     Column("ALLOCATED", rank=1, right=True),
     Column("BOOTING", rank=2, right=True),
     Column("HELD", rank=2, right=True),
+    Column("LAUNCH", rank=5, right=True),
+    Column("TTL", rank=6, right=True),
+    Column("IDLE TIMEOUT", rank=6, right=True),
     Column("STATE", text=True),
 )
 
@@ -51,7 +55,11 @@ _COLUMNS = (
 @reach.service
 @click.pass_obj
 def pools(surroundings: Surroundings, *, client: "Client", as_json: bool) -> None:
-    """List the pools: their groups, their figures, and whether something limits them."""
+    """List the pools: their groups, their figures, and whether something limits them.
+
+    LAUNCH is how long their last launches took, TTL and IDLE TIMEOUT are how long an allocation lasts where
+    nothing else is asked for, and how long it may be unused.
+    """
     found = list(client.pools())
     if as_json:
         output.write_json([output.wire(pool) for pool in found])
@@ -66,6 +74,9 @@ def pools(surroundings: Surroundings, *, client: "Client", as_json: bool) -> Non
             pool.instances.allocated,
             pool.instances.booting,
             pool.instances.held,
+            _long(pool.launch_seconds),
+            _long(pool.default_ttl),
+            _long(pool.idle_timeout),
             _state(pool),
         )
         for pool in found
@@ -152,6 +163,10 @@ def _change(client: "Client", pool: str | None, *, every: bool, paused: bool) ->
         raise click.UsageError("Give --pool or --all, not both.")
     which = [one.name for one in client.pools()] if every else [pool or DEFAULT]
     return [client.change_pool(name, paused=paused) for name in which]
+
+
+def _long(seconds: float | None) -> str | None:
+    return None if seconds is None else times.long(timedelta(seconds=seconds))
 
 
 def _state(pool: "Pool") -> tables.Cell:

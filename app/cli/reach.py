@@ -20,6 +20,7 @@ _HINTS = {
     "instance-not-found": "To see which there are: ec2-orchestrator instances",
     "allocation-not-found": "To see which there are: ec2-orchestrator allocations",
     "message-not-found": "To see which there are: ec2-orchestrator webhooks",
+    "webhook-off": "Set ORCHESTRATOR_WEBHOOK_URL and ORCHESTRATOR_WEBHOOK_SECRET where the service runs.",
     "pool-not-found": "To see which there are: ec2-orchestrator pools",
     "allocated-elsewhere": "Leave --pool out to get that one, or release it first.",
     "forbidden": f"It needs a token of a higher role: see {TOKEN_VARIABLE}.",

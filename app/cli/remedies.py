@@ -40,7 +40,7 @@ WARNINGS = {
     "pool-unknown": "Put it back into the pools file, or end its instances by hand.",
     "setup": "ec2-orchestrator doctor tells all of it.",
     "termination-stuck": _LOOK,
-    "webhook-dead": "Mend the receiver, then: ec2-orchestrator webhooks retry --dead",
+    "webhook-dead": "Mend the receiver, then: ec2-orchestrator webhooks retry --dead, or discard --dead",
     "webhook-failing": "Mend the receiver; what it answered: ec2-orchestrator webhooks --state pending",
     "unknown-lifecycle": "Nothing, or put it back in service.",
 }

@@ -1,5 +1,6 @@
 """Tables: coloured and within the width of the screen for people, whole and plain in a pipe."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ STATES = {
 }
 """The colour of each state."""
 NOTHING = "-"
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _GAP = 2
 _LEGIBLE = 16
 """Columns that a text needs at least to be read in several lines."""
@@ -133,7 +135,7 @@ def _for_people(cell: Cell, now: datetime) -> Text:
         case None:
             return Text(NOTHING, style="dim")
         case _:
-            return Text(str(cell))
+            return Text(_harmless(str(cell)))
 
 
 def _for_programs(cell: Cell) -> str:
@@ -145,4 +147,9 @@ def _for_programs(cell: Cell) -> str:
         case None:
             return NOTHING
         case _:
-            return str(cell)
+            return _harmless(str(cell))
+
+
+def _harmless(text: str) -> str:
+    """Take out what steers a terminal: some cells have words of others."""
+    return _STEERING.sub("?", text)

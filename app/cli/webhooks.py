@@ -1,4 +1,4 @@
-"""`ec2-orchestrator webhooks`, and `webhooks retry`."""
+"""`ec2-orchestrator webhooks`, and what can be done with its messages."""
 
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +18,17 @@ Examples:
   ec2-orchestrator webhooks
   ec2-orchestrator webhooks --state dead
   ec2-orchestrator webhooks --json | jq '.[] | {id, state, lastError}'
+  ec2-orchestrator webhooks test
   ec2-orchestrator webhooks retry --dead
+"""
+_DISCARD_EPILOG = """\b
+Examples:
+  ec2-orchestrator webhooks discard msg_0f5c2a6e9d3b4c1f8a7e6d5c4b3a2f10
+  ec2-orchestrator webhooks discard --dead
+"""
+_TEST_EPILOG = """\b
+Examples:
+  ec2-orchestrator webhooks test && ec2-orchestrator webhooks -n 1
 """
 _RETRY_EPILOG = """\b
 Examples:
@@ -79,17 +89,58 @@ def retry(*, client: "Client", message: str | None, dead: bool, as_json: bool) -
 
     As if it were new: at once, and again with ever longer pauses while it is refused.
     """
+    one = _one(message, dead=dead)
+    if one is not None:
+        again = client.retry_webhook_message(one)
+        _say(output.wire(again), f"{one} is to be sent.", as_json=as_json)
+    else:
+        count = client.retry_dead_webhook_messages()
+        _say({"messages": count}, f"{_several(count)} to be sent.", as_json=as_json)
+
+
+@webhooks.command("discard", short_help="Forget messages at once.", epilog=_DISCARD_EPILOG)
+@click.argument("message", required=False)
+@click.option("--dead", is_flag=True, help="All that were given up.")
+@output.json_option
+@reach.service
+def discard(*, client: "Client", message: str | None, dead: bool, as_json: bool) -> None:
+    """Forget a MESSAGE at once, by its id, or all that were given up. They are not sent any more."""
+    one = _one(message, dead=dead)
+    if one is not None:
+        gone = client.discard_webhook_message(one)
+        _say(output.wire(gone), f"{one} is forgotten.", as_json=as_json)
+    else:
+        count = client.discard_dead_webhook_messages()
+        _say({"messages": count}, f"{_several(count)} forgotten.", as_json=as_json)
+
+
+@webhooks.command("test", short_help="Send a message that tells nothing.", epilog=_TEST_EPILOG)
+@output.json_option
+@reach.service
+def test(*, client: "Client", as_json: bool) -> None:
+    """Send a message `webhook.test` to the webhook, to see that messages arrive.
+
+    The leader sends it within a second or two; `ec2-orchestrator webhooks` shows what became of it.
+    """
+    message = client.test_webhook()
+    _say(output.wire(message), f"{message.id} is to be sent.", as_json=as_json)
+
+
+def _one(message: str | None, *, dead: bool) -> str | None:
     if (message is None) is not dead:
         raise click.UsageError("Name one message, or give --dead.")
-    wanted = [message] if message else [one.id for one in client.webhook_messages(state="dead")]
-    # The oldest first, as they were written.
-    sent = [client.retry_webhook_message(one) for one in reversed(wanted)]
+    return message
+
+
+def _several(count: int) -> str:
+    return f"{count} dead {'message is' if count == 1 else 'messages are'}"
+
+
+def _say(wire: object, words: str, *, as_json: bool) -> None:
     if as_json:
-        output.write_json([output.wire(one) for one in sent])
-    elif message:
-        click.echo(f"{message} is sent at once.")
+        output.write_json(wire)
     else:
-        click.echo(f"{len(sent)} sent at once." if sent else "None was given up.")
+        click.echo(words)
 
 
 def _row(message: "WebhookMessage") -> tuple[tables.Cell, ...]:

@@ -8,7 +8,7 @@ prove silence counts as use, or as nothing: never as silence.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.domain.limits import NOTICE, notice
+from app.domain.limits import LATE, notice
 from app.domain.terms import TermsPolicy, lead
 
 GRAIN = timedelta(seconds=2)
@@ -102,7 +102,7 @@ def _judge(usage: Usage, heard: Heartbeat, terms: TermsPolicy, now: datetime) ->
     if usage.spared or not heard.proves(timeout - ahead):
         return Insight(usage=usage)
     told = usage.warned_at and max(last + timeout, usage.warned_at + notice(ahead))
-    if told is None or now - told > NOTICE:
+    if told is None or now - told > LATE:
         return Insight(usage=replace(usage, warned_at=now), ends_at=max(last + timeout, now + notice(ahead)))
     return Insight(usage=usage, over=now >= told and heard.proves(timeout))
 

@@ -20,6 +20,8 @@ _METADATA_6 = (
     IPv6Network("fd20:ce::254/128"),  # Google Cloud
 )
 _COMPATIBLE = IPv6Network("::/96")
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")
+"""SIIT, RFC 2765."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 _LAST = 0xFFFFFFFF
@@ -73,7 +75,7 @@ def _meant(address: AnyAddress) -> Iterator[AnyAddress]:
         yield from address.teredo
     if address in _COMPATIBLE and number > 1:  # ::1 is loopback, :: nobody
         yield IPv4Address(number & _LAST)
-    if address in _NAT64:
+    if address in _NAT64 or address in _TRANSLATED:
         yield IPv4Address(number & _LAST)
     if address in _NAT64_LOCAL:
         # RFC 6052: behind a prefix of 96 bits, or of 48 and then around a byte that stays empty. Which of

@@ -241,6 +241,12 @@ class NameTaken(InTheWay):
     code = "name-taken"
 
 
+class WebhookOff(InTheWay):
+    """There is no webhook to send messages to."""
+
+    code = "webhook-off"
+
+
 class VersionChanged(OrchestratorError):
     """Somebody else changed it first."""
 

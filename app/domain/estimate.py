@@ -30,10 +30,17 @@ def estimated_wait(
     return usual if more else None
 
 
+OVERDUE = 1.5
+"""How many times as long as the longest that was measured a launch may take, and still be counted on."""
+
+
 def _left(measured: Sequence[timedelta], age: timedelta) -> timedelta | None:
     """Say how much longer an instance of this age will take, by those that took longer than that.
 
-    None where none ever took so long: it may never get ready.
+    Where none did, it should be ready any moment, and after some time more it may never be: None.
     """
     usual = typical([took for took in measured if took > age])
-    return None if usual is None else usual - age
+    if usual is not None:
+        return usual - age
+    longest = max(measured)
+    return longest / 10 if age <= OVERDUE * longest else None

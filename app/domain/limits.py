@@ -7,7 +7,9 @@ from app.domain.model import EndReason
 from app.domain.terms import Terms
 
 NOTICE = timedelta(minutes=1)
-"""What comes later than this after the time that was told is told anew, and so long before it comes."""
+"""An end that is told anew comes so long after that, and one that is told late."""
+LATE = timedelta(minutes=5)
+"""What comes later than this after the time that was told is told anew: longer than ends of many take."""
 UNTOLD_LEAD = 2 * NOTICE
 """How long before its end one is announced that an older version of the service made, or renewed."""
 
@@ -96,4 +98,4 @@ def notice(lead: timedelta) -> timedelta:
 
 
 def _timely(reason: EndReason, told: datetime, now: datetime) -> Announcement | End:
-    return Announcement(reason, now + NOTICE) if now - told > NOTICE else End(reason)
+    return Announcement(reason, now + NOTICE) if now - told > LATE else End(reason)

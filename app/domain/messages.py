@@ -23,6 +23,8 @@ class MessageKind(StrEnum):
     """Something, `limitedBy`, has kept a pool's buffer from being met for half a minute."""
     POOL_RECOVERED = "pool.recovered"
     """Nothing keeps the pool's buffer from being met any more; `limitedBy` says what did."""
+    WEBHOOK_TEST = "webhook.test"
+    """Somebody wanted to see that messages arrive. Nothing has happened."""
 
 
 OF_EVENT: Mapping[EventKind, MessageKind] = {
@@ -34,3 +36,11 @@ OF_EVENT: Mapping[EventKind, MessageKind] = {
     EventKind.POOL_RECOVERED: MessageKind.POOL_RECOVERED,
 }
 """Which message tells of an event; of the others there is none."""
+
+LONGEST_ERROR = 300
+"""Signs of an error that are kept, and told."""
+
+
+def plain(error: str) -> str:
+    """Return what went wrong as it can be kept and shown: one line, not too long, without control signs."""
+    return "".join(sign if sign.isprintable() else "?" for sign in error[:LONGEST_ERROR])

@@ -18,7 +18,12 @@ PAUSES = (
 SPREAD = 0.2
 """How much longer than that a pause may be, by chance: what failed together does not come back together."""
 LONGEST_WISH = timedelta(hours=1)
-"""How long a receiver may ask us to wait before the next try."""
+"""How long a receiver may ask us to wait before the next try of one message."""
+LONGEST_REST = timedelta(seconds=60)
+"""How long it may ask us to wait with all of them."""
+LIFE = timedelta(days=3, hours=12)
+"""After that long a message is given up, however often it was tried: all its tries fit into it, and where
+nobody comes to send them, messages do not pile up for ever."""
 
 
 def again_in(

@@ -17,7 +17,7 @@ from app.ports.meter import AllocationOutcome, MessageOutcome, Meter
 from app.ports.outbox import Answer, Backlog, Delivery, Message, Outbox, Sender
 from app.ports.presence import Presence
 from app.ports.prober import Prober
-from app.ports.registry import Claimed, Registry, Unproved
+from app.ports.registry import Claimed, HungUp, Registry, Unproved
 from app.ports.sessions import SessionStore
 from app.ports.tokens import Tokens
 
@@ -39,6 +39,7 @@ __all__ = [
     "Heard",
     "HeartbeatReader",
     "History",
+    "HungUp",
     "Lease",
     "Leases",
     "Lifetimes",

@@ -1,6 +1,6 @@
 """Whether projects use what they hold: asked of the instances, and kept in the registry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -49,6 +49,15 @@ class Activity(Protocol):
         One that was used since it was allocated needs no confirmation any more. Of one that will end for lack
         of use by `terms` that is recorded, once until it is used again. Returns those whose end has come: see
         `end`. What somebody else changes just now is left for the next time.
+        """
+        ...
+
+    def note_each(
+        self, pool: PoolName, heard: Mapping[InstanceId, Heard], terms: TermsPolicy
+    ) -> Collection[InstanceId]:
+        """Keep the same, each in a change of its own that waits for whoever changes that one just now.
+
+        Returns those of which all that was heard is kept.
         """
         ...
 

@@ -16,9 +16,10 @@ class Standing:
     """How a pool's line stands at one moment."""
 
     ready: int
-    """Instances that could be handed out at once."""
+    """Instances that could be handed out at once: at most one more than stand in line are counted."""
     doubtful: int
-    """Idle, but none of their probes passed lately: a claim would have to ask them."""
+    """Idle, but none of their probes passed lately: a claim would have to ask them. With the ready ones at
+    most one more than stand in line, too."""
     ahead: Mapping[RequestId, int]
     """How many stand before each of those that were asked about; who has no place any more is missing."""
     replaced: Collection[RequestId] = ()
@@ -29,10 +30,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospect:
-    """What tells when there may be an instance for who stands at the end of a pool's line."""
+    """What tells when there may be an instance of a pool for whom."""
 
-    ahead: int
-    """How many of those in line must get one before: those for whom one is ready already do not count."""
+    line: Sequence[ProjectId]
+    """Who stands in it, and whose number there is kept: the first first."""
+    demand: Collection[ProjectId]
+    """These, and who asked in vain lately without standing there; nobody of them holds an instance."""
+    ready: int
+    """Instances that could be handed out at once, at most one for each of them."""
     booting: Sequence[timedelta]
     """How long ago each instance was launched that is on its way in, and was never ready."""
     measured: Sequence[timedelta]
@@ -44,15 +49,17 @@ class Prospect:
 class Line(Protocol):
     """The lines of all pools, shared by all replicas and judged by the database's clock.
 
-    A project has one place: its newest request stands there. A place is lost a few seconds after its replica
-    last said that somebody still waits, so nobody stands behind a replica that is gone. A claim that succeeds
-    ends its project's place, see Registry.claim. Each method may raise RegistryUnavailable.
+    A project has one place: its newest request stands there. A place is over a few seconds after its replica
+    last said that somebody still waits, so nobody stands behind a replica that is gone; and at once where its
+    request waits no longer. Its number is kept then for half a minute, for the project to come back to it:
+    the same request, if it still waits, or another, for one that may wait no longer asks again. A claim that
+    succeeds ends its project's place, see Registry.claim. Each method may raise RegistryUnavailable.
     """
 
     def enter(
         self, pool: PoolName, project: ProjectId, request: RequestId, *, yielding: bool = False
     ) -> None:
-        """Stand at the end of the pool's line, or where another request of the project stands in it.
+        """Stand at the end of the pool's line, or where the project stands in it, or did not long ago.
 
         Its place in another pool's line ends. The `yielding` leave a place of their project, in whichever
         line, to the request that has it, and get none: they had one before, and that one came later.
@@ -64,14 +71,17 @@ class Line(Protocol):
     ) -> Standing:
         """Tell how the line stands for these, and say that they still wait.
 
+        Places of theirs that are over, and still kept, are theirs again by that.
+
         An instance is ready where a probe of it has passed at `ready_since` or later.
         """
         ...
 
     def leave(self, requests: Collection[RequestId], *, demand: bool) -> None:
-        """Give the places up. Without `demand` their projects do not count as waiting any longer, either.
+        """Give the places up. With `demand` their numbers are kept for their projects to come back to.
 
-        Who has no place any more changes nothing.
+        Without it they are not, and these projects do not count as waiting any longer, either. Whose place
+        another request has taken over, or is kept no more, changes nothing.
         """
         ...
 
@@ -84,5 +94,5 @@ class Line(Protocol):
         ...
 
     def prospect(self, pool: PoolName, *, ready_since: datetime) -> Prospect:
-        """Tell what is to be expected at the end of the line; see `look` for `ready_since`."""
+        """Tell what is to be expected; see `look` for `ready_since`."""
         ...

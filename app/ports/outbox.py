@@ -24,6 +24,8 @@ class Delivery(StrEnum):
 DELIVERED_KEPT = timedelta(days=1)
 DEAD_KEPT = timedelta(days=30)
 """How long messages are kept after they came to their end."""
+MOST = 100_000
+"""How many of each state are kept at most, the newest: a receiver that is away for long fills no disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Message:
     """How often it was sent, or tried, since it was written, or since somebody asked for it again."""
     delivery: Delivery
     due_at: datetime | None = None
-    """When it is to be sent; None: it is not. One that was never tried is due, whatever stands here."""
+    """When it is to be sent; None: it is not."""
     ended_at: datetime | None = None
     """When it was delivered, or given up."""
     last_error: str | None = None
@@ -55,17 +57,23 @@ class Backlog:
 
     pending: int = 0
     dead: int = 0
-    oldest_at: datetime | None = None
-    """When the oldest that is still to be sent was written; None: there is none."""
-    refused_at: datetime | None = None
-    """When the oldest of those was written that were tried and not taken yet; None: there is none."""
+    oldest: timedelta = timedelta()
+    """How long ago the oldest of what is to be sent was written, or asked for again; 0: there is none."""
+    late: timedelta = timedelta()
+    """How long ago the first of them should have been sent; 0: all that was due was sent, or tried."""
+    refused: timedelta = timedelta()
+    """How long ago the first try failed of the one for which that is longest; 0: there is none."""
 
 
 class Outbox(Protocol):
     """The messages, judged by the database's clock. Each method may raise RegistryUnavailable."""
 
-    def due(self, limit: int) -> Sequence[Message]:
-        """Return messages that are to be sent now, the oldest first."""
+    def due(self, limit: int, *, asked_within: timedelta | None = None) -> Sequence[Message]:
+        """Return messages that are to be sent now, in the order in which they became due.
+
+        With `asked_within`, those alone that somebody asked for again in that time, and that were not tried
+        since.
+        """
         ...
 
     def delivered(self, number: int) -> None:
@@ -74,6 +82,8 @@ class Outbox(Protocol):
 
     def failed(self, number: int, error: str, *, attempts: int, again_in: timedelta | None) -> bool:
         """Note that a message was not taken, and when to send it again; None: it is dead.
+
+        The error is kept as `plain` makes it.
 
         False, and no change, where it is no more as the sender read it, after so many `attempts`: somebody
         else sent it meanwhile, or asked for it again.
@@ -87,6 +97,25 @@ class Outbox(Protocol):
         """
         ...
 
+    def retry_dead(self, limit: int) -> int:
+        """Do that for so many of the dead ones at most, the oldest first; say how many there were."""
+        ...
+
+    def discard(self, message: str) -> Message:
+        """Forget a message at once, whatever became of it; returns it as it was.
+
+        Takes its id. Raises MessageNotFound.
+        """
+        ...
+
+    def discard_dead(self, limit: int) -> int:
+        """Do that for so many of the dead ones at most; say how many there were."""
+        ...
+
+    def test(self, actor: str) -> Message:
+        """Write a message that tells nothing but that messages arrive, and who wanted to see it."""
+        ...
+
     def messages(
         self, *, state: Delivery | None = None, before: int | None = None, limit: int
     ) -> Page[Message]:
@@ -97,8 +126,18 @@ class Outbox(Protocol):
         """Count what is to be sent, and what was given up."""
         ...
 
-    def forget(self) -> None:
-        """Forget what was delivered longer ago than DELIVERED_KEPT, or given up longer ago than DEAD_KEPT."""
+    def give_up(self, limit: int) -> int:
+        """Give up what is still to be sent and was written, or asked for again, longer ago than LIFE.
+
+        And the oldest where there are more than MOST. So many at most: say how many there were.
+        """
+        ...
+
+    def forget(self, limit: int) -> int:
+        """Forget what was delivered longer ago than DELIVERED_KEPT, or given up longer ago than DEAD_KEPT.
+
+        And the oldest of each where there are more than MOST. So many at most: say how many there were.
+        """
         ...
 
 

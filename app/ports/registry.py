@@ -1,6 +1,6 @@
 """The truth about who holds what."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -55,6 +55,10 @@ class Unproved(PoolExhausted):
         self.candidates = candidates
 
 
+class HungUp(PoolExhausted):
+    """Nobody waits for the answer any more."""
+
+
 class Registry(Protocol):
     """The truth about who holds what: durable, and safe between threads and processes.
 
@@ -73,12 +77,13 @@ class Registry(Protocol):
         last_try: bool = True,
         terms: Terms = UNLIMITED,
         request: RequestId | None = None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> Claimed:
         """Give the project its instance: the one it holds, else the one that has been idle longest.
 
         One that it holds already is returned as it is, whatever its pool and the `terms` are, by which a new
-        one is made. One that is to end by itself, and whose time to do so has come (see Lifetimes), ends
-        first: the project begins anew.
+        one is made. One whose time is over (see Lifetimes) ends first: the project begins anew. One that
+        should have been confirmed does not end by this.
 
         Only an instance whose last probe passed at `ready_since` or later is given (None: any idle one).
         Racing claims never share an instance, and a project never gets two. Nobody overtakes who waits in the
@@ -87,6 +92,8 @@ class Registry(Protocol):
         with a claim that succeeds, in whichever line it is; `request` says who claims, where it is one that
         stands in line, so that it can still be abandoned.
 
+        Raises HungUp, and nothing has changed, where a new one could be made and is not `wanted` any more:
+        that is asked last, before it counts.
         Raises PoolExhausted where nothing can be given; the project then counts as waiting for a short time.
         Unless this is the `last_try`, Unproved is raised where there are idle instances that are not ready,
         and none can be given without them; then nothing has changed.
@@ -120,6 +127,7 @@ class Registry(Protocol):
         ttl: timedelta | None,
         *,
         policies: Mapping[PoolName, TermsPolicy],
+        only: InstanceId | None = None,
         expect: Sight | None = None,
         actor: str,
         now: datetime,
@@ -127,15 +135,19 @@ class Registry(Protocol):
         """Have the project's allocation last `ttl` from this moment; None takes its time limit away.
 
         It is confirmed by that, and its end is announced anew. Raises AllocationNotFound where the project
-        holds nothing (any more), and TtlTooLong where the policy of its pool does not allow that. With
-        `expect`, raises VersionChanged, and does nothing, where what it holds is not as was shown.
+        holds nothing (any more), or another instance than the `only` one that is meant, and TtlTooLong where
+        the policy of its pool does not allow that. With `expect`, raises VersionChanged, and does nothing,
+        where what it holds is not as was shown.
         """
         ...
 
-    def confirm(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+    def confirm(
+        self, project: ProjectId, *, only: InstanceId | None = None, actor: str, now: datetime
+    ) -> Allocation:
         """Note that who got the instance says so: the allocation does not end for want of that any more.
 
-        Changes nothing where it need not be confirmed (any more). Raises AllocationNotFound.
+        Changes nothing where it need not be confirmed (any more). Raises AllocationNotFound where the project
+        holds nothing (any more), or another instance than the `only` one that is meant.
         """
         ...
 

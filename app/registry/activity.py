@@ -1,6 +1,6 @@
 """The use of allocations: what instances told of it, and the end of those that nobody uses."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from app.domain.activity import Heartbeat, Insight, Usage, learn
+from app.domain.errors import RegistryUnavailable
 from app.domain.events import EventKind
 from app.domain.model import EndReason, InstanceId, InstanceState, PoolName, ProjectId
 from app.domain.terms import TermsPolicy
@@ -51,6 +52,8 @@ _lock = (
     .with_for_update(skip_locked=True)
 )
 """Those that nobody else changes just now."""
+PATIENT = 3
+"""How often somebody is waited for in vain: more of that is no row, but the database."""
 _note = (
     update(allocations)
     .where(allocations.c.instance_id == bindparam("of"))
@@ -105,6 +108,28 @@ class SqlActivity:
                 self._keep(tx, pool, news, terms)
         return [one.instance for one in learnt if one.insight.over]
 
+    def note_each(
+        self, pool: PoolName, heard: Mapping[InstanceId, Heard], terms: TermsPolicy
+    ) -> Collection[InstanceId]:
+        """See Activity.note_each."""
+        if not heard:
+            return ()
+        with self._looking() as tx:
+            learnt = self._learn(tx, pool, heard, terms)
+        kept = set(heard) - {one.instance for one in learnt if one.is_news}
+        in_vain = 0
+        for one in sorted(set(heard) - kept):
+            try:
+                with self._exclusively() as tx:
+                    if steps.locked(tx, one) is not None:
+                        self._write(tx, pool, {one: heard[one]}, terms)
+                kept.add(one)
+            except RegistryUnavailable:
+                in_vain += 1
+                if in_vain == PATIENT:
+                    break
+        return kept
+
     def end(self, instance: InstanceId, heartbeat: Heartbeat, terms: TermsPolicy) -> bool:
         """See Activity.end."""
         with self._exclusively() as tx:
@@ -121,7 +146,11 @@ class SqlActivity:
     def _keep(
         self, tx: Connection, pool: PoolName, heard: Mapping[InstanceId, Heard], terms: TermsPolicy
     ) -> None:
-        locked = {one: heard[one] for one in _locked(tx, heard)}
+        self._write(tx, pool, {one: heard[one] for one in _locked(tx, heard)}, terms)
+
+    def _write(
+        self, tx: Connection, pool: PoolName, locked: Mapping[InstanceId, Heard], terms: TermsPolicy
+    ) -> None:
         news = [one for one in self._learn(tx, pool, locked, terms) if one.is_news]
         if news:
             tx.execute(_note, [_values(one) for one in news])

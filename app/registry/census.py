@@ -11,7 +11,7 @@ from app.domain.model import NOT_TERMINATED, InstanceState, PoolName
 from app.ports import Survey
 from app.registry import launches, rows, statements
 from app.registry.leases import leader
-from app.registry.outbox import backlog, backlog_of
+from app.registry.outbox import backlog_in
 from app.registry.schema import instances, pools
 from app.registry.transactions import Transactions
 
@@ -45,7 +45,7 @@ class SqlCensus:
                 waiting={pool: count for pool, count in queues},  # noqa: C416 - exactly two columns
                 launches=launches.measured_everywhere(tx),
                 leader=leading,
-                backlog=backlog_of(tx.execute(backlog).one()),
+                backlog=backlog_in(tx, self._transactions.time(tx)),
             )
 
 

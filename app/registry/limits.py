@@ -27,13 +27,14 @@ def renew(
     ttl: timedelta | None,
     *,
     policies: Mapping[PoolName, TermsPolicy],
+    only: InstanceId | None,
     expect: Sight | None,
     actor: str,
     now: datetime,
     clock: Callable[[], datetime],
 ) -> Allocation:
     """Have the project's allocation last `ttl` from now on, as `clock` tells it; see Registry.renew."""
-    held, instance = _held(tx, project)
+    held, instance = _held(tx, project, only)
     sight.confirm(expect, instance)
     policy = policies.get(held.pool, UNTOLD)
     before = _of(tx, instance.id)
@@ -49,9 +50,11 @@ def renew(
     return replace(held, expires_at=ends, confirm_by=None)
 
 
-def confirm(tx: Connection, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+def confirm(
+    tx: Connection, project: ProjectId, *, only: InstanceId | None, actor: str, now: datetime
+) -> Allocation:
     """Note that who got the instance says so; see Registry.confirm."""
-    held, instance = _held(tx, project)
+    held, instance = _held(tx, project, only)
     if held.confirm_by is None:
         return held
     _set(tx, instance.id, replace(_of(tx, instance.id), confirm_by=None))
@@ -61,15 +64,19 @@ def confirm(tx: Connection, project: ProjectId, *, actor: str, now: datetime) ->
 
 
 def going_on(tx: Connection, held: Allocation, *, clock: datetime) -> Allocation | None:
-    """Do what is due for what a project holds; None where it has ended by that, or meanwhile."""
+    """Do what is due for what a project holds; None where it has ended by that, or meanwhile.
+
+    One that should have been confirmed does not end by that: who asks again is no sign that nobody came, and
+    whether it is in use is looked at before it ends.
+    """
     if all(end is None or end > clock for end in (held.expires_at, held.confirm_by)):
         return held
     found = steps.holder(tx, held.project)
     if found is None:
         return None
     what = _due(tx, found[1], clock)
-    if isinstance(what, End):
-        _end(tx, found[1], what.reason, clock)
+    if what == End(EndReason.EXPIRED):
+        _end(tx, found[1], EndReason.EXPIRED, clock)
         return None
     if isinstance(what, Announcement):
         after = announce(tx, found[1], what, clock)
@@ -122,10 +129,13 @@ def _due(tx: Connection, found: Instance, clock: datetime) -> Announcement | End
     return None if what is None or steps.is_paused(tx, found.pool) else what
 
 
-def _held(tx: Connection, project: ProjectId) -> tuple[Allocation, Instance]:
+def _held(tx: Connection, project: ProjectId, only: InstanceId | None) -> tuple[Allocation, Instance]:
+    """Return what the project holds, where it is the `only` one that is meant, or any."""
     found = steps.holder(tx, project)
     if found is None:
         raise AllocationNotFound(f"'{project}' holds no instance.")
+    if only not in {None, found[1].id}:
+        raise AllocationNotFound(f"'{project}' holds {found[1].id} by now, and not {only}.")
     return found
 
 

@@ -1,55 +1,62 @@
 """The lines of those who wait, in one table: short transactions, and the database's clock."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from app.domain.model import EndReason, InstanceState, PoolName, ProjectId
 from app.ports import Prospect, RequestId, Standing
 from app.registry import launches, places, statements, steps
-from app.registry.places import LASTS, SERVED
+from app.registry.places import LASTS, SERVED, at, is_kept, lives
 from app.registry.schema import allocations, instances, line, pools, waiting
 from app.registry.transactions import Transactions
 
 SAY_AGAIN = timedelta(seconds=1)
 """How long a place goes on before it is said again that somebody waits there: a look need not write."""
-KEPT = timedelta(minutes=1)
-"""How long what is left of a place is kept, for those who might still ask for it."""
+OVER = timedelta(minutes=1)
+"""After how long what is left of a place is thrown away, in whichever line, and also what has ended none."""
+LEFT = RequestId("")
+"""The request of a place that was given up, and is kept for the next one of its project."""
 
-_lives = line.c.until > bindparam("now")
-_living = (
-    select(line.c.request, line.c.until).where(line.c.pool == bindparam("pool"), _lives).order_by(line.c.id)
+_in_line = (
+    select(line.c.request, line.c.until).where(line.c.pool == bindparam("pool"), is_kept).order_by(line.c.id)
 )
-_count_living = select(func.count()).where(line.c.pool == bindparam("pool"), _lives)
+_queue = select(line.c.project).where(line.c.pool == bindparam("pool"), is_kept).order_by(line.c.id)
 _taken_over = select(line.c.project).where(
     line.c.project.in_(bindparam("some", expanding=True)),
     line.c.request.not_in(bindparam("asked", expanding=True)),
     line.c.pool != SERVED,
-    _lives,
+    lives,
 )
 _holding = select(allocations.c.project).where(
     allocations.c.project.in_(bindparam("some", expanding=True)), allocations.c.ended_at.is_(None)
 )
-_place_of = select(line.c.request).where(line.c.project == bindparam("of"), line.c.pool != SERVED, _lives)
-_over = select(line.c.id).where(line.c.until < bindparam("before")).with_for_update(skip_locked=True)
+_place_of = select(line.c.request).where(line.c.project == bindparam("of"), line.c.pool != SERVED, lives)
+_over = (
+    select(line.c.id)
+    .where(or_(line.c.until < bindparam("before"), line.c.until > bindparam("after")))
+    .with_for_update(skip_locked=True)
+)
 _tidy = delete(line).where(line.c.id.in_(_over))
-_take_over = (
+_come_back = (
     update(line)
-    .where(line.c.project == bindparam("of"), line.c.pool == bindparam("of_pool"), _lives)
+    .where(line.c.project == bindparam("of"), line.c.pool == bindparam("of_pool"), is_kept)
     .values(request=bindparam("by"), until=bindparam("lasts_until"))
 )
 _enter = insert(line)
 _go_on = (
     update(line)
-    .where(line.c.request.in_(bindparam("some", expanding=True)), _lives)
+    .where(line.c.request.in_(bindparam("some", expanding=True)), line.c.pool != SERVED, is_kept)
     .values(until=bindparam("lasts_until"))
 )
+_those = line.c.request.in_(bindparam("some", expanding=True))
 _leave = (
-    delete(line)
-    .where(line.c.request.in_(bindparam("some", expanding=True)))
-    .returning(line.c.project, line.c.pool, line.c.until)
+    # Nobody waits there, and no look of the process that left says so any more.
+    update(line).where(_those, line.c.pool != SERVED, lives).values(request=LEFT, until=bindparam("now"))
 )
+_vanish = delete(line).where(_those).returning(line.c.project, line.c.pool)
 _stop_waiting = delete(waiting).where(waiting.c.project.in_(bindparam("some", expanding=True)))
 _on_their_way = select(instances.c.launched_at, instances.c.state_since).where(
     instances.c.pool == bindparam("pool"),
@@ -60,6 +67,15 @@ _on_their_way = select(instances.c.launched_at, instances.c.state_since).where(
 _unhindered = select(pools.c.limited_by.is_(None) & pools.c.paused_at.is_(None)).where(
     pools.c.name == bindparam("pool")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    standing: Standing
+    due: Collection[RequestId]
+    """For whom it is to be said again that they wait."""
+    lapsed: Collection[RequestId]
+    """Whose places are over, because it was not said in time, and can be had back."""
 
 
 class SqlLine:
@@ -78,12 +94,12 @@ class SqlLine:
                 places.queue_line(tx, pool)  # so that the numbers are seen in their order
             now = self._transactions.time(tx)
             if yielding:
-                there = tx.execute(_place_of, {"of": project, "now": now}).scalar_one_or_none()
+                there = tx.execute(_place_of, {"of": project, **at(now)}).scalar_one_or_none()
                 if there not in {None, request}:
                     return
-            tx.execute(_tidy, {"before": now - KEPT})
-            stands = {"of": project, "of_pool": pool, "by": request, "now": now, "lasts_until": now + LASTS}
-            if tx.execute(_take_over, stands).rowcount == 0:
+            tx.execute(_tidy, {"before": now - OVER, "after": now + OVER})
+            stands = {"of": project, "of_pool": pool, "by": request, "lasts_until": now + LASTS}
+            if tx.execute(_come_back, {**stands, **_kept(now)}).rowcount == 0:
                 places.end(tx, project)
                 new = {"project": project, "pool": pool, "request": request, "until": now + LASTS}
                 tx.execute(_enter, new)
@@ -92,33 +108,44 @@ class SqlLine:
         self, pool: PoolName, requests: Mapping[RequestId, ProjectId], *, ready_since: datetime
     ) -> Standing:
         """See Line.look."""
+        seen = self._see(pool, requests, ready_since)
+        if seen.due:
+            self._go_on(sorted(seen.due))
+        if seen.lapsed:
+            seen = self._see(pool, requests, ready_since)
+        return seen.standing
+
+    def _see(self, pool: PoolName, requests: Mapping[RequestId, ProjectId], ready_since: datetime) -> "_Seen":
         with self._transactions.looking() as tx:
             now = self._transactions.time(tx)
-            living = tx.execute(_living, {"pool": pool, "now": now}).all()
-            supply = places.supply(tx, pool, ready_since)
+            there = tx.execute(_in_line, {"pool": pool, **at(now)}).all()
+            living = [row for row in there if now < row.until <= now + LASTS]
+            supply = places.supply(tx, pool, ready_since, most=len(living) + 1)
             holding = set(tx.execute(_holding, {"some": sorted(set(requests.values()))}).scalars())
             ahead = {row.request: before for before, row in enumerate(living) if row.request in requests}
             placeless = {request: of for request, of in requests.items() if request not in ahead}
-            lost = {"some": sorted(placeless.values()), "asked": sorted(placeless), "now": now}
+            lost = {"some": sorted(placeless.values()), "asked": sorted(placeless), **at(now)}
             elsewhere = set(tx.execute(_taken_over, lost).scalars()) if placeless else set()
-        due = [row.request for row in living if row.request in ahead and row.until - now <= LASTS - SAY_AGAIN]
-        if due:
-            self._go_on(sorted(due))
-        return Standing(
+        standing = Standing(
             ready=supply.ready,
             doubtful=supply.doubtful,
             ahead=ahead,
             replaced={request for request, project in placeless.items() if project in elsewhere},
             served={request for request, project in requests.items() if project in holding},
         )
+        lapsed = {row.request for row in there if row.request in placeless}
+        again = {row.request for row in living if row.request in ahead and _is_due(row.until - now)}
+        return _Seen(standing, due=again | lapsed, lapsed=lapsed)
 
     def leave(self, requests: Collection[RequestId], *, demand: bool) -> None:
         """See Line.leave."""
         with self._transactions.exclusively() as tx:
-            left = tx.execute(_leave, {"some": sorted(requests)}).all()
-            if left and not demand:
-                now = self._transactions.time(tx)
-                stood = sorted(row.project for row in left if row.pool != SERVED and row.until > now)
+            if demand:
+                tx.execute(_leave, {"some": sorted(requests), **_living(self._transactions.time(tx))})
+                return
+            left = tx.execute(_vanish, {"some": sorted(requests)}).all()
+            stood = sorted(row.project for row in left if row.pool != SERVED)
+            if stood:
                 tx.execute(_stop_waiting, {"some": stood})
 
     def abandon(self, project: ProjectId, request: RequestId, *, actor: str, now: datetime) -> bool:
@@ -138,13 +165,17 @@ class SqlLine:
         """See Line.prospect."""
         with self._transactions.looking() as tx:
             now = self._transactions.time(tx)
-            standing = tx.execute(_count_living, {"pool": pool, "now": now}).scalar_one()
-            ready = places.supply(tx, pool, ready_since).ready
+            standing = tx.execute(_queue, {"pool": pool, **at(now)}).scalars().all()
+            asking = tx.execute(statements.who_waits, {"pool": pool, "now": now}).scalars().all()
+            demand = {*standing, *asking}
+            ready = places.supply(tx, pool, ready_since, most=len(demand)).ready if demand else 0
             booting = tx.execute(_on_their_way, {"pool": pool}).all()
             more = tx.execute(_unhindered, {"pool": pool}).scalar_one_or_none()
             measured = launches.measured(tx, pool)
         return Prospect(
-            ahead=max(0, standing - ready),
+            line=standing,
+            demand=demand,
+            ready=ready,
             booting=[max(timedelta(), now - (row.launched_at or row.state_since)) for row in booting],
             measured=measured,
             more=bool(more),
@@ -153,9 +184,23 @@ class SqlLine:
     def _go_on(self, requests: Collection[RequestId]) -> None:
         with self._transactions.exclusively() as tx:
             now = self._transactions.time(tx)
-            tx.execute(_go_on, {"some": requests, "now": now, "lasts_until": now + LASTS})
+            tx.execute(_go_on, {"some": requests, "lasts_until": now + LASTS, **_kept(now)})
 
     def _queue(self, tx: Connection, project: ProjectId) -> None:
         """See SqlRegistry: what concerns one project happens one after the other."""
         if self._transactions.lock_rows:
             tx.execute(statements.queue_project, {"project": project})
+
+
+def _is_due(left: timedelta) -> bool:
+    return left <= LASTS - SAY_AGAIN
+
+
+def _kept(now: datetime) -> Mapping[str, datetime]:
+    """Return what `is_kept` alone is asked with."""
+    return {name: value for name, value in at(now).items() if name.startswith("kept")}
+
+
+def _living(now: datetime) -> Mapping[str, datetime]:
+    """Return what `lives` alone is asked with."""
+    return {"now": now, "lasts_to": now + LASTS}

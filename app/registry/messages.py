@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select
@@ -9,12 +10,15 @@ from sqlalchemy import Connection, bindparam, insert, select
 from app.api import webhooks
 from app.domain.events import Event
 from app.domain.messages import OF_EVENT, MessageKind
-from app.domain.model import EndReason, Limit, url_of
+from app.domain.model import DEFAULT_POOL, EndReason, Limit, PoolName, url_of
 from app.domain.verdict import REMEDIES
 from app.registry.schema import allocations, instances, outbox
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TELLS = "tells"
-"""Execution option: there is somebody to tell."""
+"""Execution option: what says what time it is for all replicas; None where there is nobody to tell."""
 
 _add = insert(outbox)
 _told_of = (
@@ -39,19 +43,35 @@ def write(tx: Connection, event: Event, ahead: Ahead | None) -> None:
     `ahead`: what an ALLOCATION_EXPIRING announces; left out, it is the allocation's time limit.
     """
     kind = OF_EVENT.get(event.kind)
-    if kind is None or not tx.get_execution_options().get(TELLS):
+    clock: Callable[[Connection], datetime] | None = tx.get_execution_options().get(TELLS)
+    if kind is None or clock is None:
         return
     told = _pool(kind, event) if event.instance is None else _allocation(tx, kind, event, ahead)
+    _put(tx, kind, event.pool, told, at=event.at, now=clock(tx))
+
+
+def write_test(tx: Connection, actor: str, now: datetime) -> str:
+    """Write a message that tells nothing but that messages arrive; returns its id."""
+    told = webhooks.WebhookTest(timestamp=now, data=webhooks.TestTold(actor=actor))
+    return _put(tx, MessageKind.WEBHOOK_TEST, DEFAULT_POOL, told, at=now, now=now)
+
+
+def _put(
+    tx: Connection, kind: MessageKind, pool: PoolName, told: webhooks.Told, *, at: datetime, now: datetime
+) -> str:
+    message = f"msg_{uuid4().hex}"
     values = {
-        "message": f"msg_{uuid4().hex}",
+        "message": message,
         "kind": kind.value,
-        "pool": event.pool,
-        "at": event.at,
+        "pool": pool,
+        "at": at,
         "body": told.model_dump_json(by_alias=True),
         "attempts": 0,
-        "due_at": event.at,
+        "begun_at": now,
+        "due_at": now,
     }
     tx.execute(_add, values)
+    return message
 
 
 def _allocation(tx: Connection, kind: MessageKind, event: Event, ahead: Ahead | None) -> webhooks.Told:

@@ -210,12 +210,25 @@ outbox = Table(
     Column("at", Utc, nullable=False),
     Column("body", String, nullable=False),  # as it is sent, each time the same
     Column("attempts", Integer, nullable=False),
+    # All of these by the database's clock.
+    Column("begun_at", Utc, nullable=False),  # when it was written, or asked for again
+    Column("asked_at", Utc),  # when it was asked for again; null once that was tried
     Column("due_at", Utc),  # when it is to be sent; null once it was delivered or given up
+    Column("refused_at", Utc),  # since when it is not taken; null where it is not to be sent
     Column("delivered_at", Utc),
     Column("dead_at", Utc),  # when it was given up
     Column("last_error", String),
-    Index("outbox_by_due", "due_at"),
-    Index("outbox_by_death", "dead_at"),
+    # However many were delivered: what is looked for each second is found among the others alone.
+    *(
+        Index(name, *columns, sqlite_where=text(some), postgresql_where=text(some))
+        for name, columns, some in (
+            ("outbox_by_due", ("due_at", "id"), "due_at IS NOT NULL"),
+            ("outbox_by_begin", ("begun_at", "id"), "due_at IS NOT NULL"),
+            ("outbox_by_refusal", ("refused_at",), "refused_at IS NOT NULL"),
+            ("outbox_by_delivery", ("delivered_at", "id"), "delivered_at IS NOT NULL"),
+            ("outbox_by_death", ("dead_at", "id"), "dead_at IS NOT NULL"),
+        )
+    ),
     sqlite_autoincrement=True,  # numbers are never used twice, so they can serve as a cursor
 )
 

@@ -6,7 +6,6 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from app.domain.errors import PoolExhausted
 from app.domain.events import Event, EventKind
 from app.domain.model import (
     NOT_TERMINATED,
@@ -24,15 +23,13 @@ from app.domain.setbacks import BootFailures
 from app.domain.sight import Sight
 from app.domain.telling import Told, follow
 from app.domain.terms import UNLIMITED, Terms, TermsPolicy
-from app.ports import Claimed, RequestId, Unproved
-from app.registry import endings, holds, limits, places, rows, statements, steps
+from app.ports import Claimed, RequestId
+from app.registry import claims, endings, holds, limits, rows, statements, steps
+from app.registry.claims import Claim
 from app.registry.errors import Conflict
 from app.registry.steps import POLLER
 from app.registry.transactions import Transactions
 
-RETRY_AFTER = timedelta(seconds=5)
-CANDIDATES = 16
-"""How many doubtful instances are named at once: enough for a claim, few enough to be asked together."""
 CHUNK = 500
 """How many ids a statement names; a database may limit its parameters."""
 
@@ -62,68 +59,21 @@ class SqlRegistry:
         last_try: bool = True,
         terms: Terms = UNLIMITED,
         request: RequestId | None = None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> Claimed:
         """See Registry.claim."""
-        try:
-            with self._exclusively() as tx:
-                self._queue(tx, project)
-                held = self._held(tx, project)
-                if held is not None:
-                    return Claimed(held, created=False)
-                take = partial(
-                    steps.take_longest_idle,
-                    tx,
-                    pool,
-                    project,
-                    request=request,
-                    ready_since=ready_since,
-                    patient=self._locks_rows,
-                    terms=terms,
-                    clock=partial(self._transactions.time, tx),
-                    actor=actor,
-                    now=now,
-                )
-                taken = take(where_nobody_waits=True)
-                if taken is None and self._is_its_turn(tx, pool, project, ready_since):
-                    taken = take(where_nobody_waits=False)
-                if taken is None and not last_try:
-                    candidates = steps.doubtful(tx, pool, CANDIDATES, ready_since)
-                    if candidates:
-                        raise Unproved(candidates, retry_after=RETRY_AFTER)
-                if taken is None:
-                    steps.wait(tx, pool, project, actor=actor, now=now)
-        except Conflict:  # another process gave this project its instance, which our schema keeps single
-            with self._looking() as tx:
-                held = steps.held_by(tx, project)
-            if held is None:
-                raise
-            return Claimed(held, created=False)
-        if taken is None:
-            raise PoolExhausted(
-                f"No idle instance in pool '{pool}' right now. Ask again soon.",
-                retry_after=RETRY_AFTER,
-            )
-        return Claimed(taken, created=True)
-
-    def _held(self, tx: Connection, project: ProjectId) -> Allocation | None:
-        """Return what the project holds, and does not lose at this moment; its place in line ends with it."""
-        held, in_line = steps.held_in_line(tx, project)
-        if held is not None and (held.expires_at or held.confirm_by):
-            held = limits.going_on(tx, held, clock=self._transactions.time(tx))
-        if held is not None and in_line:
-            places.end(tx, project)
-        return held
-
-    def _is_its_turn(
-        self, tx: Connection, pool: PoolName, project: ProjectId, ready_since: datetime | None
-    ) -> bool:
-        """Whether others wait in line, and there is one for this project all the same."""
-        if not places.any_in(tx, pool):
-            return False
-        clock = partial(self._transactions.time, tx)
-        return places.is_its_turn(
-            tx, pool, project, ready_since=ready_since, side_by_side=self._locks_rows, clock=clock
+        claim = Claim(
+            pool=pool,
+            project=project,
+            actor=actor,
+            now=now,
+            ready_since=ready_since,
+            last_try=last_try,
+            terms=terms,
+            request=request,
+            wanted=wanted,
         )
+        return claims.answer(self._transactions, claim)
 
     def destroy(
         self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
@@ -146,6 +96,7 @@ class SqlRegistry:
         ttl: timedelta | None,
         *,
         policies: Mapping[PoolName, TermsPolicy],
+        only: InstanceId | None = None,
         expect: Sight | None = None,
         actor: str,
         now: datetime,
@@ -155,14 +106,24 @@ class SqlRegistry:
             self._queue(tx, project)
             clock = partial(self._transactions.time, tx)
             return limits.renew(
-                tx, project, ttl, policies=policies, expect=expect, actor=actor, now=now, clock=clock
+                tx,
+                project,
+                ttl,
+                policies=policies,
+                only=only,
+                expect=expect,
+                actor=actor,
+                now=now,
+                clock=clock,
             )
 
-    def confirm(self, project: ProjectId, *, actor: str, now: datetime) -> Allocation:
+    def confirm(
+        self, project: ProjectId, *, only: InstanceId | None = None, actor: str, now: datetime
+    ) -> Allocation:
         """See Registry.confirm."""
         with self._exclusively() as tx:
             self._queue(tx, project)
-            return limits.confirm(tx, project, actor=actor, now=now)
+            return limits.confirm(tx, project, only=only, actor=actor, now=now)
 
     def _queue(self, tx: Connection, project: ProjectId) -> None:
         """Have what concerns one project happen one after the other, also before it holds a row to lock.
@@ -260,7 +221,7 @@ class SqlRegistry:
             pool = steps.move(tx, instance, booting, idle, now, unless_held=True, **offer)
             if pool is not None:
                 if before is not None and before.address is None:  # one that came back proves nothing new
-                    steps.boot_succeeded(tx, before, now)
+                    steps.boot_succeeded(tx, before, now, clock=partial(self._transactions.time, tx))
                 steps.record(tx, EventKind.INSTANCE_IDLE, pool, POLLER, now, instance=instance)
         return pool is not None
 

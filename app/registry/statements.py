@@ -161,6 +161,7 @@ _in_line = (waiting.c.until > bindparam("now"), ~_holds_one)
 count_waiting = (
     select(func.count()).select_from(waiting).where(waiting.c.pool == bindparam("pool"), *_in_line)
 )
+who_waits = select(waiting.c.project).where(waiting.c.pool == bindparam("pool"), *_in_line)
 count_waiting_everywhere = select(waiting.c.pool, func.count()).where(*_in_line).group_by(waiting.c.pool)
 
 every_instance = select(

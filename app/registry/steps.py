@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from app.domain.events import Event, EventKind
-from app.domain.limits import Limits, limits_of
 from app.domain.model import (
     TRANSITIONS,
     Allocation,
@@ -20,19 +19,11 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.setbacks import BootFailures
-from app.domain.terms import Terms
-from app.ports import RequestId
-from app.registry import launches, messages, places, rows, statements
+from app.registry import launches, messages, rows, statements
 from app.registry.messages import Ahead
 
 POLLER = "poller"
 """The actor of what a pass does by itself."""
-
-PATIENCE = 20
-"""How often a claim waits for an instance that another transaction has locked."""
-
-DEMAND_LASTS = timedelta(seconds=30)
-"""How long a project that got nothing counts as waiting; asking again starts it anew."""
 
 
 def held_by(tx: Connection, project: ProjectId) -> Allocation | None:
@@ -45,95 +36,6 @@ def held_in_line(tx: Connection, project: ProjectId) -> tuple[Allocation | None,
     """Return the same, and whether the project has a place in any line beside it."""
     row = tx.execute(statements.held_by_with_place, {"project": project}).one_or_none()
     return (None, False) if row is None else (rows.allocation(row), row.in_line)
-
-
-def take_longest_idle(
-    tx: Connection,
-    pool: PoolName,
-    project: ProjectId,
-    *,
-    where_nobody_waits: bool,
-    request: RequestId | None,
-    ready_since: datetime | None,
-    patient: bool,
-    terms: Terms,
-    clock: Callable[[], datetime],
-    actor: str,
-    now: datetime,
-) -> Allocation | None:
-    """Allocate to the project what has been idle longest, of all or of those found ready since then.
-
-    With `where_nobody_waits`, None where anybody stands in the pool's line. The project's own place in line
-    ends, see places.serve.
-
-    What another transaction has locked is passed over at first; the `patient` then wait for it. `clock` tells
-    the time that limits go by, and is asked only where there are any.
-    """
-    wanted: dict[str, object] = {"of_pool": pool, "for_project": project, "now": now}
-    if ready_since is None:
-        take = statements.take_where_nobody_waits if where_nobody_waits else statements.take
-    else:
-        wanted["ready_since"] = ready_since
-        take = statements.take_of_the_ready
-        if where_nobody_waits:
-            take = statements.take_of_the_ready_where_nobody_waits
-    taken = tx.execute(take.at_once, wanted).one_or_none()
-    for _ in range(PATIENCE if patient else 0):
-        # Whom we waited for may be taken by then, and the statement does not look for another one.
-        if taken is not None or not tx.execute(take.any_left, wanted).scalar_one():
-            break
-        taken = tx.execute(take.patiently, wanted).one_or_none()
-    if taken is None:
-        return None
-    if taken.in_line:
-        places.serve(tx, project, request)
-    limits = limits_of(terms, clock()) if terms.limited else Limits()
-    tx.execute(
-        statements.add_allocation,
-        {
-            "project": project,
-            "pool": pool,
-            "instance_id": taken.id,
-            "allocated_at": now,
-            "tagged": False,
-            "expires_at": limits.expires_at,
-            "warn_at": limits.warn_at,
-            "confirm_by": limits.confirm_by,
-        },
-    )
-    record(tx, EventKind.ALLOCATION_CREATED, pool, actor, now, instance=taken.id, project=project)
-    return Allocation(
-        project=project,
-        pool=pool,
-        instance=taken.id,
-        address=taken.address,
-        port=taken.port,
-        allocated_at=now,
-        expires_at=limits.expires_at,
-        confirm_by=limits.confirm_by,
-    )
-
-
-def doubtful(
-    tx: Connection, pool: PoolName, count: int, ready_since: datetime | None
-) -> dict[InstanceId, tuple[str, int]]:
-    """Name idle instances that were not found ready since then, the longest idle first: where they listen."""
-    wanted = {"pool": pool, "count": count, "ready_since": ready_since}
-    found = tx.execute(statements.doubtful_idle, wanted)
-    return {row.id: (row.address, row.port) for row in found}
-
-
-def wait(tx: Connection, pool: PoolName, project: ProjectId, *, actor: str, now: datetime) -> None:
-    """Count a project that got nothing as waiting for a while; asking again starts it anew.
-
-    It waits for what it asked for last: for one instance, of one pool.
-    """
-    until = now + DEMAND_LASTS
-    waits = {"of": project, "of_pool": pool, "now": now, "until": until}
-    if tx.execute(statements.wait_on, waits).rowcount == 0:
-        tx.execute(statements.forget_waiting, {"project": project, "now": now})
-        tx.execute(statements.wait, {"project": project, "pool": pool, "until": until})
-        record(tx, EventKind.ALLOCATION_UNMET, pool, actor, now, project=project)
 
 
 def is_paused(tx: Connection, pool: PoolName) -> bool:
@@ -347,9 +249,11 @@ def boot_failed(tx: Connection, instance: Instance, now: datetime) -> None:
     tx.execute(statements.add_failures, values)
 
 
-def boot_succeeded(tx: Connection, instance: Instance, now: datetime) -> None:
-    """End the row, and note how long the launch took."""
-    launches.measure(tx, instance, now)
+def boot_succeeded(
+    tx: Connection, instance: Instance, now: datetime, *, clock: Callable[[], datetime]
+) -> None:
+    """End the row, and note how long the launch took, as `clock` tells it."""
+    launches.measure(tx, instance, now, clock=clock)
     tx.execute(statements.end_failures, {"of_pool": instance.pool, "of_template": instance.template or ""})
 
 

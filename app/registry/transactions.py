@@ -36,7 +36,7 @@ class Transactions:
         """
         self.engine = engine
         self._clock = clock
-        self._writing = engine.execution_options(**{EXCLUSIVE: True, TELLS: tells})
+        self._writing = engine.execution_options(**{EXCLUSIVE: True, TELLS: self.time if tells else None})
         # On SQLite every transaction sees one moment; on PostgreSQL each of its statements one of its own.
         snapshot = {"isolation_level": "REPEATABLE READ"} if self.lock_rows else {}
         self._still = engine.execution_options(**snapshot)

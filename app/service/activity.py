@@ -20,8 +20,10 @@ SOON = 0.5
 
 MOST = 1000
 """How many are asked in one round at most: so many are asked in time although all hang."""
-ENDED_AT_ONCE = 50
+ENDED_AT_ONCE = 200
 """How many are ended in one round at most: the last one's heartbeat was heard a moment ago, too."""
+DEAF = 120.0
+"""How long one is kept that does not tell, where nobody else does: perhaps it is we who cannot ask."""
 
 
 class UseWatch:
@@ -56,6 +58,8 @@ class UseWatch:
         self._due_at: dict[InstanceId, float] = {}
         """When each is to be asked."""
         self._heard_at: dict[InstanceId, float] = {}
+        self._deaf_since: dict[InstanceId, float] = {}
+        """When each was first asked by name, of those that did not tell when nobody did."""
 
     def round(self) -> bool:
         """Ask those whose turn it is, and end those that nobody uses; say whether anything ended.
@@ -80,17 +84,29 @@ class UseWatch:
         self._heard_at.update(dict.fromkeys(told, began))
         return self._end(over, where)
 
-    def look_at(self, some: Collection[InstanceId]) -> None:
+    def look_at(self, some: Collection[InstanceId]) -> Collection[InstanceId]:
         """Ask these now, whosever turn it is, and keep what they tell. Safe beside a round.
 
-        May raise RegistryUnavailable.
+        Returns those that have been looked at: what they told is kept, or they did not tell although others
+        did, or for long. May raise RegistryUnavailable.
         """
         if not some:
-            return
+            return ()
         where = self._activity.watched(self._pool)
-        told = self._reader.read({one: where[one] for one in some if one in where})
+        asked = {one: where[one] for one in some if one in where}
+        told = self._reader.read(asked)
         heard = {one: Heard(heartbeat=heartbeat) for one, heartbeat in told.items()}
-        self._activity.note(self._pool, heard, self._terms)
+        kept = self._activity.note_each(self._pool, heard, self._terms)
+        silent = [one for one in asked if one not in told]
+        return {*kept, *(silent if told else self._long_silent(silent))}
+
+    def _long_silent(self, silent: Collection[InstanceId]) -> Sequence[InstanceId]:
+        """Choose those that have been silent for so long that it is they, and not we, as far as we know."""
+        now = self._monotonic()
+        # A little longer than they may be kept: who is not asked any more is forgotten.
+        before = {one: at for one, at in self._deaf_since.items() if now - at < 2 * DEAF}
+        self._deaf_since = {**before, **{one: before.get(one, now) for one in silent}}
+        return [one for one in silent if now - self._deaf_since[one] >= DEAF]
 
     def _due(self, where: Mapping[InstanceId, tuple[str, int]], now: float) -> Sequence[InstanceId]:
         """Choose whom to ask, those first that are longest overdue; and when it is their turn again.
@@ -132,8 +148,9 @@ class NoWatch:
         """Do nothing."""
         return False
 
-    def look_at(self, some: Collection[InstanceId]) -> None:
-        """Do nothing."""
+    def look_at(self, some: Collection[InstanceId]) -> Collection[InstanceId]:
+        """Do nothing: they cannot tell, so there is nothing to wait for."""
+        return some
 
 
 def _period(idle_timeout: timedelta | None) -> float:

@@ -23,6 +23,7 @@ from app.ports import (
     AllocationOutcome,
     Claimed,
     Clock,
+    HungUp,
     Line,
     Meter,
     Prober,
@@ -33,7 +34,7 @@ from app.ports import (
 )
 from app.service.outlook import Outlook
 from app.service.readiness import FRESH
-from app.service.waiting import HungUp, Waiter, WaitingRoom
+from app.service.waiting import Waiter, WaitingRoom
 
 PATIENCE = timedelta(milliseconds=300)
 """How long a claim goes on asking instances."""
@@ -100,37 +101,59 @@ class Allocator:
         them, they are asked now. Raises PoolExhausted where nothing is idle, or what is does not answer, or
         nobody has looked at AWS for long, and that stays so for the time of `wait` (see WaitingRoom): the
         project counts as demand meanwhile, and for a short time after. Not so once the client is `gone`,
-        which is looked at while it waits: it then leaves neither a place in line nor an allocation.
+        which is looked at while it waits, and where it is ready to also before anything is given to it: it
+        then leaves neither a place in line nor an allocation.
         """
         source = self._known(pool)
         terms = self._terms[source].terms(ttl=ttl, confirm_within=confirm_within)
-        claim = partial(self._allocate, source, project, named=pool is not None, terms=terms, actor=actor)
+        wanted = (lambda: not gone()) if wait > AT_ONCE else (lambda: True)
+        claim = partial(
+            self._allocate,
+            source,
+            project,
+            named=pool is not None,
+            terms=terms,
+            wanted=wanted,
+            actor=actor,
+        )
         waiter = partial(self._waiting_room.waiter, source, project, actor=actor, gone=gone)
         begun = self._monotonic()
         try:
-            claimed = self._claim_or_wait(source, claim, wait, waiter)
+            claimed = self._claim_or_wait(source, project, claim, wait, waiter)
         except PoolExhausted as refused:
             self._meter.allocated(source, AllocationOutcome.EMPTY, self._monotonic() - begun)
             if isinstance(refused, HungUp):
                 raise
-            raise self._outlook.with_estimate(source, refused) from refused
+            raise self._outlook.with_estimate(source, project, refused) from refused
         self._meter.allocated(source, claimed.outcome, self._monotonic() - begun)
         return claimed
 
     def renew(
-        self, project: ProjectId, ttl: timedelta | None, *, actor: str, expect: Sight | None = None
+        self,
+        project: ProjectId,
+        ttl: timedelta | None,
+        *,
+        actor: str,
+        only: InstanceId | None = None,
+        expect: Sight | None = None,
     ) -> Allocation:
         """Have the project's allocation last `ttl` from now; None: until somebody ends it.
 
-        That confirms it, too. Raises AllocationNotFound, TtlTooLong where its pool does not allow that, and
-        with `expect` VersionChanged where what it holds is not as was shown.
+        That confirms it, too. Raises AllocationNotFound where it holds nothing, or another instance than the
+        `only` one that is meant, TtlTooLong where its pool does not allow that, and with `expect`
+        VersionChanged where what it holds is not as was shown.
         """
         now = self._clock.now()
-        return self._registry.renew(project, ttl, policies=self._terms, expect=expect, actor=actor, now=now)
+        return self._registry.renew(
+            project, ttl, policies=self._terms, only=only, expect=expect, actor=actor, now=now
+        )
 
-    def confirm(self, project: ProjectId, *, actor: str) -> Allocation:
-        """Note that who got the instance says so; again, it changes nothing. Raises AllocationNotFound."""
-        return self._registry.confirm(project, actor=actor, now=self._clock.now())
+    def confirm(self, project: ProjectId, *, actor: str, only: InstanceId | None = None) -> Allocation:
+        """Note that who got the instance says so; again, it changes nothing.
+
+        Raises AllocationNotFound, also where the project holds another instance than the `only` one meant.
+        """
+        return self._registry.confirm(project, only=only, actor=actor, now=self._clock.now())
 
     def release(self, project: ProjectId, *, actor: str, expect: Sight | None = None) -> Allocation:
         """End the project's allocation and its instance, as `destroy` does.
@@ -191,24 +214,30 @@ class Allocator:
             self._waker.wake(pool)
 
     def _claim_or_wait(
-        self, pool: PoolName, claim: _Claim, wait: timedelta, waiter: Callable[[], Waiter]
+        self,
+        pool: PoolName,
+        project: ProjectId,
+        claim: _Claim,
+        wait: timedelta,
+        waiter: Callable[[], Waiter],
     ) -> Claimed:
-        try:
-            return claim()
-        except PoolExhausted as refused:
-            self._wake(pool)
-            if wait <= AT_ONCE:
-                raise
-            return replace(self._wait(waiter(), wait, claim, refused), waited=True)
-
-    def _wait(self, waiter: Waiter, wait: timedelta, claim: _Claim, refused: PoolExhausted) -> Claimed:
         begun = self._monotonic()
         try:
-            return self._waiting_room.wait(waiter, wait, partial(claim, request=waiter.request), refused)
+            try:
+                return claim()
+            except HungUp:
+                raise
+            except PoolExhausted as refused:
+                self._wake(pool)
+                if wait <= AT_ONCE:
+                    raise
+                waits = waiter()
+                claim = partial(claim, request=waits.request)
+                return replace(self._waiting_room.wait(waits, wait, claim, refused), waited=True)
         except HungUp:
-            self._wake(waiter.pool)  # an allocation may have ended with it, and demand has
+            self._wake(pool)  # an allocation may have ended with it, and demand has
             waited = round(self._monotonic() - begun, 1)
-            log.info("request.abandoned", pool=waiter.pool, project=waiter.project, waited_seconds=waited)
+            log.info("request.abandoned", pool=pool, project=project, waited_seconds=waited)
             raise
 
     def _allocate(
@@ -218,10 +247,14 @@ class Allocator:
         *,
         named: bool,
         terms: Terms,
+        wanted: Callable[[], bool],
         actor: str,
         request: RequestId | None = None,
     ) -> Claimed:
-        claimed = self._claim(pool, project, terms=terms, actor=actor, request=request)
+        claim = partial(
+            self._registry.claim, pool, project, actor=actor, terms=terms, request=request, wanted=wanted
+        )
+        claimed = self._claim(pool, claim)
         held = claimed.allocation
         if claimed.created:
             self._wake(pool)
@@ -232,13 +265,9 @@ class Allocator:
             )
         return claimed
 
-    def _claim(
-        self, pool: PoolName, project: ProjectId, *, terms: Terms, actor: str, request: RequestId | None
-    ) -> Claimed:
+    def _claim(self, pool: PoolName, claim: Callable[..., Claimed]) -> Claimed:
         now = self._clock.now()
-        claim = partial(
-            self._registry.claim, pool, project, actor=actor, now=now, terms=terms, request=request
-        )
+        claim = partial(claim, now=now)
         since, silent = now - FRESH, set[InstanceId]()
         while self._clock.now() - now <= PATIENCE:
             try:

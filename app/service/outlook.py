@@ -1,44 +1,58 @@
 """What to tell those for whom there is no instance: when there may be one, and when to ask again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 
 from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.estimate import estimated_wait
-from app.domain.model import PoolName
-from app.ports import Clock, Line
+from app.domain.model import PoolName, ProjectId
+from app.ports import Clock, Line, Prospect
 from app.service.readiness import FRESH
 
 SOONEST, LATEST = timedelta(seconds=1), timedelta(seconds=30)
 """When to ask again at the soonest, and at the latest: so long counts as demand who got nothing."""
 HOLDS_FOR = 1.0
-"""Seconds for which an estimate is told to all who ask: where many get nothing, it is not made for each."""
+"""Seconds for which a look at the line is used: where many get nothing, there is not one for each."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    estimate: timedelta | None
+class _Glance:
+    prospect: Prospect
     at: float
+    asked_since: set[ProjectId] = field(default_factory=set)
+
+    def ahead(self, project: ProjectId) -> int:
+        """How many get an instance before: those before it in line, or all who stand there, ask or asked."""
+        there, wanting = self.prospect.line, self.prospect.demand
+        if project in there:
+            before = there.index(project)
+        else:
+            others = sum(one not in wanting for one in self.asked_since.copy() if one != project)
+            before = len(wanting) - (project in wanting) + others
+        return max(0, before - self.prospect.ready)
 
 
 class Outlook:
-    """Estimates, for who stands at the end of a pool's line, by how long the last launches took."""
+    """Estimates for those who got nothing, by how long the last launches took and by who wants one, too."""
 
     def __init__(self, line: Line, *, clock: Clock, monotonic: Callable[[], float]) -> None:
         """`monotonic` returns seconds that never jump."""
         self._line = line
         self._clock = clock
         self._monotonic = monotonic
-        self._told: dict[PoolName, _Told] = {}
+        self._glances: dict[PoolName, _Glance] = {}
 
-    def with_estimate(self, pool: PoolName, refused: PoolExhausted) -> PoolExhausted:
+    def with_estimate(self, pool: PoolName, project: ProjectId, refused: PoolExhausted) -> PoolExhausted:
         """Return the refusal with how long it will take; as it is where nobody knows."""
         try:
-            estimate = self._estimate(pool)
+            glance = self._glance(pool)
         except RegistryUnavailable:  # it answered a moment ago, and said all that matters
             return refused
+        glance.asked_since.add(project)
+        seen = glance.prospect
+        estimate = estimated_wait(seen.measured, seen.booting, ahead=glance.ahead(project), more=seen.more)
         if estimate is None:
             return refused
         return PoolExhausted(
@@ -47,12 +61,9 @@ class Outlook:
             estimated_wait=estimate,
         )
 
-    def _estimate(self, pool: PoolName) -> timedelta | None:
-        told, now = self._told.get(pool), self._monotonic()
-        if told is None or now - told.at >= HOLDS_FOR:
-            there_is = self._line.prospect(pool, ready_since=self._clock.now() - FRESH)
-            estimate = estimated_wait(
-                there_is.measured, there_is.booting, ahead=there_is.ahead, more=there_is.more
-            )
-            told = self._told[pool] = _Told(estimate, now)
-        return told.estimate
+    def _glance(self, pool: PoolName) -> _Glance:
+        glance, now = self._glances.get(pool), self._monotonic()
+        if glance is None or now - glance.at >= HOLDS_FOR:
+            prospect = self._line.prospect(pool, ready_since=self._clock.now() - FRESH)
+            glance = self._glances[pool] = _Glance(prospect, now)
+        return glance

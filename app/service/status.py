@@ -65,8 +65,6 @@ class Summary:
     duty: Duty
     backlog: Backlog = field(default_factory=Backlog)
     """What is still to be sent to the webhook, and what was given up."""
-    backlog_age: timedelta | None = None
-    """How long ago the oldest of what is to be sent was written; None where there is nothing."""
 
     @property
     def default(self) -> PoolStatus:
@@ -113,13 +111,16 @@ class StatusReader:
         census: Census,
         replica: str,
         clock: Clock,
+        webhook: bool = True,
     ) -> None:
+        """`webhook`: there is one; else what lies in the outbox is no news."""
         self._pools = pools
         self._patience = MISSED_PASSES * poll_interval
         self._registry = registry
         self._census = census
         self._replica = replica
         self._clock = clock
+        self._webhook = webhook
 
     def status(self) -> Status:
         """Tell the figures of every pool, and every instance of the pool `default` that is not terminated."""
@@ -137,12 +138,10 @@ class StatusReader:
         survey = self._survey()
         order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
         pools = [self._shown(survey, name, _controls(survey, name)) for name in order]
-        oldest_at = survey.backlog.oldest_at
         return Summary(
             pools=pools,
             duty=self._duty(survey, pools[0].pass_age),
             backlog=survey.backlog,
-            backlog_age=None if oldest_at is None else max(timedelta(), self._clock.now() - oldest_at),
         )
 
     def pools(self) -> Sequence[PoolStatus]:
@@ -202,7 +201,7 @@ class StatusReader:
             limited_by = None
         if name == DEFAULT_POOL:
             notices += unknown_pools(survey.counts, self._pools)
-            notices += undelivered(survey.backlog, self._clock.now())
+            notices += undelivered(survey.backlog) if self._webhook else ()
         shown = replace(view, limited_by=limited_by, notices=tuple(notices))
         return PoolStatus(
             config=self._pools[name],

@@ -8,7 +8,7 @@ from threading import Event, Lock
 
 from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.model import PoolName, ProjectId
-from app.ports import Claimed, Clock, Line, RequestId, Standing
+from app.ports import Claimed, Clock, HungUp, Line, RequestId, Standing
 from app.service.readiness import FRESH
 
 # All in seconds.
@@ -20,11 +20,8 @@ DOUBT = 2.0
 """How often instances are asked again that are idle, but did not answer lately."""
 
 
-_NOBODY = "Nobody waits for the answer any more."
-
-
-class HungUp(PoolExhausted):
-    """Nobody waits for the answer any more."""
+class _Replaced(PoolExhausted):
+    """A newer request of the same project waits in place of this one."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -44,6 +41,10 @@ class Waiter:
     """It has got in line by now, or could not."""
     entered_at: float | None = None
     """When it got its place in line, by `monotonic`; None: it has none yet."""
+    older: "Waiter | None" = None
+    """The request of the same project that waits as long as this one has not got in line."""
+    is_over: bool = False
+    """It waits no longer, for whatever reason."""
 
 
 @dataclass(slots=True)
@@ -106,27 +107,35 @@ class WaitingRoom:
 
         Raises PoolExhausted once `patience` is over, and at once, as `refused` says, where there is no place,
         or a newer request of the project takes it over; HungUp where the client has. `claim` raises it as
-        long as there is nothing; whatever else is raised ends the wait. Who waits no longer, for whatever
-        reason, stands in nobody's way.
+        long as there is nothing. A database that does not answer does not end the wait, once the request
+        stands in line: RegistryUnavailable is raised where it is so at the end. Whatever else is raised ends
+        the wait. Who waits no longer, for whatever reason, stands in nobody's way.
         """
         until = self._monotonic() + patience.total_seconds()
         with self._place(waiter, refused):
             asked_at = self._monotonic()
+            trouble: RegistryUnavailable | None = None
             while self._open() and (left := until - self._monotonic()) > 0:
                 self._sleep(waiter.replaced, min(TICK, left))
                 now = self._monotonic()
                 since = now - asked_at if now < until else INSIST  # the last one is due whenever it was
-                if not self._is_worth_a_claim(waiter, since, refused):
-                    continue
-                asked_at = now
                 try:
+                    if not self._is_worth_a_claim(waiter, since, refused):
+                        trouble = None
+                        continue
+                    asked_at = now
                     claimed = claim()
-                except PoolExhausted as error:
-                    refused = error
+                except (HungUp, _Replaced):
+                    raise
+                except RegistryUnavailable as error:  # a moment's trouble costs nobody the place
+                    trouble = error
                     continue
-                self._hand_over(waiter, claimed)
+                except PoolExhausted as error:
+                    refused, trouble = error, None
+                    continue
+                self._end_if_gone(waiter)
                 return claimed
-            raise refused
+            raise trouble or refused
 
     def _is_worth_a_claim(self, waiter: Waiter, since: float, refused: PoolExhausted) -> bool:
         """Say whether a claim may get something, or is due in any case, so long `since` the last.
@@ -141,25 +150,23 @@ class WaitingRoom:
         if waiter.request in standing.served:
             return True
         ahead = standing.ahead.get(waiter.request)
-        if (
-            ahead is None
-        ):  # nothing was heard of us for too long: the process was frozen, or the database away
+        if ahead is None:  # nothing was heard of us for so long that not even the number is kept
             self._enter(waiter, yielding=True)
             return since >= INSIST
         if ahead < standing.ready:
             return True
         return since >= (DOUBT if ahead < standing.ready + standing.doubtful else INSIST)
 
-    def _hand_over(self, waiter: Waiter, claimed: Claimed) -> None:
+    def _end_if_gone(self, waiter: Waiter) -> None:
         """End the allocation, and raise HungUp, where the client has gone while it was made.
 
         Not where another request of the project has asked since: that one was told of it.
         """
-        if not (claimed.created and waiter.gone()):
+        if not waiter.gone():
             return
         now = self._clock.now()
         if self._line.abandon(waiter.project, waiter.request, actor=waiter.actor, now=now):
-            raise HungUp(_NOBODY, retry_after=timedelta())
+            raise _hung_up()
 
     def _standing(self, waiter: Waiter) -> Standing:
         """Return how the line stands: as another has just seen it, if that was since this one got in."""
@@ -178,11 +185,8 @@ class WaitingRoom:
 
     def _in_line_for(self, pool: PoolName) -> dict[RequestId, ProjectId]:
         with self._lock:
-            return {
-                one.request: one.project
-                for one in self._waiting.values()
-                if one.pool == pool and one.entered_at is not None
-            }
+            newest = map(_newest_in_line, self._waiting.values())
+            return {one.request: one.project for one in newest if one is not None and one.pool == pool}
 
     @contextmanager
     def _place(self, waiter: Waiter, refused: PoolExhausted) -> Iterator[None]:
@@ -196,9 +200,7 @@ class WaitingRoom:
         else:
             stands = False  # its claim has ended the place
         finally:
-            with self._lock:
-                if self._waiting.get(waiter.project) is waiter:
-                    del self._waiting[waiter.project]
+            self._forget(waiter)
             if stands and waiter.entered_at is not None and not waiter.replaced.is_set():
                 with suppress(RegistryUnavailable):  # then it is lost in a few seconds by itself
                     self._line.leave([waiter.request], demand=keeps_demand)
@@ -207,23 +209,41 @@ class WaitingRoom:
         """Take the place of the older request of the project, where one waits here, and send that away.
 
         They get in line in the order in which they came: the line, too, takes the last one for the newest.
+        Where this one does not get in, the older goes on.
         """
-        older = self._let_in(waiter, refused)
+        self._let_in(waiter, refused)
         try:
-            if older is not None:
-                older.settled.wait()
+            if waiter.older is not None:
+                waiter.older.settled.wait()
             self._enter(waiter)
+            with self._lock:
+                older, waiter.older = waiter.older, None
+            while older is not None:
+                older.replaced.set()
+                older = older.older
         finally:
             waiter.settled.set()
-            if older is not None:
-                older.replaced.set()
+
+    def _forget(self, waiter: Waiter) -> None:
+        """Let it wait no longer, but the older request of its project, where it has not replaced that."""
+        with self._lock:
+            waiter.is_over = True
+            if self._waiting.get(waiter.project) is not waiter:
+                return  # a newer one has its place, and its chain of older ones
+            older = waiter.older
+            while older is not None and older.is_over:
+                older = older.older
+            if older is None:
+                del self._waiting[waiter.project]
+            else:
+                self._waiting[waiter.project] = older
 
     def _enter(self, waiter: Waiter, *, yielding: bool = False) -> None:
         self._line.enter(waiter.pool, waiter.project, waiter.request, yielding=yielding)
         waiter.entered_at = self._monotonic()
 
-    def _let_in(self, waiter: Waiter, refused: PoolExhausted) -> Waiter | None:
-        """Let it wait, and return the older request of its project that does; or raise PoolExhausted."""
+    def _let_in(self, waiter: Waiter, refused: PoolExhausted) -> None:
+        """Let it wait, with the older request of its project that does; or raise PoolExhausted."""
         with self._lock:
             if not self._open():
                 raise refused
@@ -233,9 +253,8 @@ class WaitingRoom:
                 raise _also(
                     refused, "This request was not let wait: as many do already as may for this pool."
                 )
-            older = self._waiting.get(waiter.project)
+            waiter.older = self._waiting.get(waiter.project)
             self._waiting[waiter.project] = waiter
-            return older
 
     def _fits(self, pool: PoolName, project: ProjectId) -> bool:
         """Say whether the project's newest request can wait, and every other pool keep a place."""
@@ -244,12 +263,25 @@ class WaitingRoom:
         return len(others) + len(kept) < self._places
 
 
+def _newest_in_line(waiter: Waiter) -> Waiter | None:
+    """Return the newest request of its project that has got in line, and waits."""
+    one: Waiter | None = waiter
+    while one is not None and (one.entered_at is None or one.is_over):
+        one = one.older
+    return one
+
+
 def _check(waiter: Waiter, refused: PoolExhausted) -> None:
     """Raise PoolExhausted where a newer request waits in place of this one, or nobody waits for it."""
     if waiter.replaced.is_set():
-        raise _also(refused, "A newer request of the same project took the place of this one, and waits.")
+        newer = "A newer request of the same project took the place of this one, and waits."
+        raise _Replaced(f"{refused.detail} {newer}", retry_after=refused.retry_after)
     if waiter.gone():
-        raise HungUp(_NOBODY, retry_after=refused.retry_after)
+        raise _hung_up()
+
+
+def _hung_up() -> HungUp:
+    return HungUp("Nobody waits for the answer any more.", retry_after=timedelta())
 
 
 def _also(refused: PoolExhausted, why: str) -> PoolExhausted:

@@ -243,7 +243,7 @@ class Settings(BaseSettings):
 
 
 SIGNAL_GRAIN = 120
-"""Seconds that an idle timeout should at least be: use is told once a minute, and read a moment later."""
+"""Seconds that what goes by use should at least be: use is told once a minute, and read a moment later."""
 
 
 def _doubtful_times(pool: PoolSettings) -> Iterator[str]:
@@ -251,6 +251,17 @@ def _doubtful_times(pool: PoolSettings) -> Iterator[str]:
         yield (
             f"{pool.place('idle_timeout')}={pool.idle_timeout:g}: code-server tells once a minute that it "
             f"is used. With less than {SIGNAL_GRAIN}, instances in use may be released."
+        )
+    if 0 < pool.confirm_within < SIGNAL_GRAIN:
+        yield (
+            f"{pool.place('confirm_within')}={pool.confirm_within:g}: code-server tells once a minute that "
+            f"it is used. With less than {SIGNAL_GRAIN}, use may be seen too late to confirm an allocation."
+        )
+    if pool.confirm_within > 0 and pool.readiness != "http" and pool.idle_timeout == 0:
+        yield (
+            f"{pool.place('confirm_within')}={pool.confirm_within:g}: being used confirms nothing here. "
+            f"No instance is asked for its use where {pool.place('readiness')}={pool.readiness} and there is "
+            "no idle timeout: whoever allocates must confirm, or renew."
         )
     if 0 < pool.max_ttl < pool.default_ttl:
         yield (

@@ -17,6 +17,9 @@ _SHOWN = re.compile(r"[!-~]+")
 """What can stand in a URL; all else is to be escaped."""
 
 
+_SHAPE = "must be https://HOST/PATH or https://HOST:PORT/PATH, or http:// where the network is trusted"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """What is set of the webhook."""
@@ -36,10 +39,10 @@ def checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ValueError(f"is no URL: {error}") from None
+    except ValueError:  # its words have parts of the URL, in which a secret may be
+        raise ValueError(f"is no URL: {_SHAPE}") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise ValueError("must be https://HOST/PATH, or http:// where the network is trusted")
+        raise ValueError(_SHAPE)
     if "@" in parts.netloc:
         raise ValueError("must have no user and no password: messages are signed instead")
     if "#" in url:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event
@@ -21,8 +21,18 @@ import urllib3
 HOST = "127.0.0.1"
 START_WITHIN = 60.0
 DEFAULT_BUFFER = 5
-KEPT = frozenset({"ORCHESTRATOR_BUFFER", "ORCHESTRATOR_LOG_FORMAT"})
-"""Of our settings, those that make sense in a trial; the others are for the real service."""
+OURS = "ORCHESTRATOR_"
+IGNORED = frozenset(
+    f"{OURS}{name}"
+    for name in (
+        *("ASG_NAME", "POOLS_FILE", "BIND", "METRICS_BIND", "DATABASE_URL", "ENV_FILE", "POLLER"),
+        *("ADDRESS", "INSTANCE_PORT", "READINESS_PATH"),
+        *("AUTH", "ADMIN_TOKEN", "PROXY_HOPS"),
+    )
+)
+"""Of our settings, those that a trial makes itself, or that its cloud or its own questions do not fit."""
+NO_SETTINGS = frozenset({f"{OURS}URL", f"{OURS}TOKEN"})
+"""They are for the command line, which the service is not."""
 
 stop = Event()
 """Set when somebody wants the trial to end."""
@@ -59,6 +69,8 @@ def main() -> None:
     shutil.rmtree(
         home, ignore_errors=True
     )  # its cloud is gone since the last trial, so nothing in it is true
+    for line in _told(os.environ):
+        print(line, flush=True)
     children: list[subprocess.Popen[bytes]] = []
     try:
         problem = _run(options, home, children)
@@ -112,14 +124,29 @@ def _buffer(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
+def _told(environment: Mapping[str, str]) -> Iterator[str]:
+    """Say which settings of the caller's hold in the trial, and which do not; no values: some are secrets."""
+    given = sorted(
+        {name.upper() for name, value in environment.items() if value and name.upper().startswith(OURS)}
+        - NO_SETTINGS
+    )
+    taken = [name for name in given if name not in IGNORED]
+    ignored = [name for name in given if name in IGNORED]
+    if taken:
+        yield f"Your settings: {', '.join(taken)}."
+    if ignored:
+        yield f"Ignored, since a trial has its own: {', '.join(ignored)}."
+
+
 def _quiet(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out all that could lead to a real AWS account, out of this machine, or to another set-up."""
+    """Leave out all that could lead to a real AWS account, or to another set-up."""
     kept = {
         name: value
         for name, value in environment.items()
-        if name in KEPT or not name.upper().startswith(("AWS_", "ORCHESTRATOR_", "GUNICORN_"))
+        if name.upper() not in IGNORED | NO_SETTINGS
+        and not name.upper().startswith(("AWS_", "GUNICORN_"))
+        and not name.upper().endswith("_PROXY")
     }
-    kept = {name: value for name, value in kept.items() if not name.upper().endswith("_PROXY")}
     return {**kept, "no_proxy": "*"}
 
 

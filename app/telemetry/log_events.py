@@ -84,8 +84,9 @@ EVENTS: Mapping[str, tuple[LogEvent, ...]] = {
         LogEvent(
             "limits.kept",
             INFO,
-            "allocations or holds had had their time, or an end was announced: how many of each",
-            ("pool", "announced", "expired", "unconfirmed", "holds_ended"),
+            "allocations or holds had had their time, or an end was announced: how many of each, and for how "
+            "many something was in the way",
+            ("pool", "announced", "expired", "unconfirmed", "holds_ended", "failed"),
         ),
         LogEvent(
             "limits.crashed",
@@ -199,6 +200,12 @@ EVENTS: Mapping[str, tuple[LogEvent, ...]] = {
         ),
         LogEvent("webhook.working", INFO, "a message was taken again"),
         LogEvent("webhook.gave_up", ERROR, "a message was given up", ("message", "kind", "detail")),
+        LogEvent(
+            "webhook.too_old",
+            ERROR,
+            "messages were given up because of their age, or of their number",
+            ("messages",),
+        ),
         LogEvent(
             "webhook.crashed",
             ERROR,
@@ -328,6 +335,7 @@ FIELDS: Mapping[str, str] = {
     "limited_by": "why the buffer cannot be met, see [warnings](warnings.md); null: it can",
     "logger": "the library's name for who speaks: `gunicorn.error`, `py.warnings`",
     "message": "its id, which the receiver knows as `webhook-id`",
+    "messages": "how many",
     "method": "of HTTP",
     "ms": "how long it took, in milliseconds; with a request that waited in line, the wait is in it",
     "outcome": "of a request for an instance: `warm` (one was idle), `waited` (in line, and got one), "

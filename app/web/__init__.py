@@ -5,9 +5,10 @@ from functools import cache
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
 
-from app.ports import Catalogue, Clock, History, Outbox, Presence
+from app.ports import Catalogue, Clock, History, Presence
 from app.service.access import Gate
 from app.service.allocation import Allocator
+from app.service.mailbox import Mailbox
 from app.service.operator import Operator
 from app.service.sessions import Sessions
 from app.service.status import StatusReader
@@ -40,7 +41,7 @@ def create_app(
     sessions: Sessions,
     history: History,
     presence: Presence,
-    outbox: Outbox,
+    mailbox: Mailbox,
     clock: Clock,
     metrics: Metrics,
     proxy_hops: int = 0,
@@ -64,7 +65,7 @@ def create_app(
     app.register_blueprint(instances.blueprint(allocator, catalogue))
     app.register_blueprint(pools.blueprint(status_reader, operator))
     app.register_blueprint(events.blueprint(catalogue))
-    app.register_blueprint(webhooks.blueprint(outbox))
+    app.register_blueprint(webhooks.blueprint(mailbox))
     app.register_blueprint(docs.blueprint(cache(lambda: document(app))))
     app.register_blueprint(
         dashboard.blueprint(

@@ -56,6 +56,6 @@ def _operation(one: Told) -> dict[str, Any]:
         "responses": {
             "2XX": {"description": "It is taken; what the answer says is not read"},
             "410": {"description": "It is never to be sent again"},
-            "default": {"description": "It is sent again later, for almost three days; see `Retry-After`"},
+            "default": {"description": "It is sent again later, for about three days; see `Retry-After`"},
         },
     }

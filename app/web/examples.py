@@ -16,6 +16,7 @@ from app.api.v1 import (
     AllocateRequest,
     Allocation,
     AllocationPage,
+    ConfirmRequest,
     Counts,
     Event,
     EventPage,
@@ -27,6 +28,7 @@ from app.api.v1 import (
     PoolPage,
     PoolPatch,
     RenewRequest,
+    WebhookCount,
     WebhookMessage,
     WebhookMessagePage,
 )
@@ -40,6 +42,8 @@ from app.api.webhooks import (
     PoolLimited,
     PoolRecovered,
     PoolTold,
+    TestTold,
+    WebhookTest,
 )
 from app.domain.model import Limit
 from app.domain.verdict import REMEDIES
@@ -56,6 +60,7 @@ NEXT = "YWxsb2NhdGlvbnM6bXktcHJvamVjdA"
 
 ALLOCATE = AllocateRequest.model_validate({"wait": 30, "ttl": 3600, "confirmWithin": 60})
 RENEW = RenewRequest.model_validate({"ttl": 3600})
+CONFIRM = ConfirmRequest.model_validate({})
 HOLD = HoldRequest.model_validate({"ttl": 7200, "reason": "looking into a full disk"})
 PATCH = PoolPatch.model_validate({"buffer": 8, "paused": False})
 DESTROY = DestroyRequest.model_validate({"machineId": _ID})
@@ -226,6 +231,7 @@ TOLD = (
     ),
     PoolLimited(timestamp=_TEN, data=_LIMITED),
     PoolRecovered(timestamp=_ELEVEN, data=_LIMITED.model_copy(update={"event": 4714})),
+    WebhookTest(timestamp=_ELEVEN, data=TestTold(actor="token:ci")),
 )
 MESSAGE = WebhookMessage(
     id="msg_0f5c2a6e9d3b4c1f8a7e6d5c4b3a2f10",
@@ -240,3 +246,13 @@ MESSAGE = WebhookMessage(
     body=TOLD[0].model_dump(mode="json", by_alias=True),
 )
 MESSAGES = WebhookMessagePage(items=[MESSAGE], next=None)
+MESSAGE_COUNT = WebhookCount(messages=12)
+TEST = MESSAGE.model_copy(
+    update={
+        "type": "webhook.test",
+        "at": _ELEVEN,
+        "next_attempt_at": _ELEVEN,
+        "last_error": None,
+        "body": TOLD[-1].model_dump(mode="json", by_alias=True),
+    }
+)

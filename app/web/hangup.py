@@ -10,14 +10,18 @@ from flask import request
 
 SOCKET = "gunicorn.socket"
 """Where gunicorn puts the client's connection."""
+_HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+"""What the kernel says of a connection that the other side has closed, also where something is unread.
+
+Not every system knows POLLRDHUP; without it, who has sent something behind the request is not seen to go.
+"""
 
 
 def client_gone() -> Callable[[], bool]:
     """Return what tells, also while another request is served, whether the current one's client has hung up.
 
     One that has closed its half of the connection counts as gone: HTTP knows no reason to, before the answer.
-    Where nothing can be seen, because the connection is encrypted or there is none, the client is there. So
-    it is, for the time being, where it has sent another request behind this one.
+    Where nothing can be seen, because the connection is encrypted or there is none, the client is there.
     """
     connection = request.environ.get(SOCKET)
     if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
@@ -28,8 +32,11 @@ def client_gone() -> Callable[[], bool]:
 def _is_closed(connection: Any) -> bool:
     try:
         there = select.poll()
-        there.register(connection, select.POLLIN)
-        if not there.poll(0):
+        there.register(connection, select.POLLIN | _HUNG_UP)
+        [(_, told)] = there.poll(0) or [(0, 0)]
+        if told & _HUNG_UP:
+            return True
+        if not told:
             return False
         # Past the worker's own recv, which takes silence for an error; the kernel's limit is none of ours.
         return socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""

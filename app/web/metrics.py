@@ -74,7 +74,7 @@ def _figures(status_reader: StatusReader) -> Figures:
         term=None if leader is None else leader.term,
         pending=summary.backlog.pending,
         dead=summary.backlog.dead,
-        oldest_pending=0 if summary.backlog_age is None else summary.backlog_age.total_seconds(),
+        oldest_pending=summary.backlog.oldest.total_seconds(),
     )
 
 

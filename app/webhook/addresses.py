@@ -34,7 +34,7 @@ def addresses(host: str, port: int, *, link_local: bool, lookup: Lookup = look_u
     for text in found:
         address = address_of(text)
         if address is None:
-            raise Refused(f"it has an address that cannot be read, {text}")
+            raise Refused("it has an address that cannot be read")
         reason = objection(address, link_local=link_local)
         if reason is not None:
             raise Refused(f"it leads to {text}, and {reason}")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from threading import Timer
 from time import monotonic
 from typing import Self
@@ -71,6 +71,12 @@ class WebhookSender:
 
     def send(self, message: str, body: str) -> Answer:
         """See Sender.send."""
+        try:
+            return self._sent(message, body)
+        except Exception as error:  # noqa: BLE001 - whatever the other side may have thought of
+            return self._away(f"does not answer: {_said(error)}")
+
+    def _sent(self, message: str, body: str) -> Answer:
         content = body.encode()
         headers = {
             "Host": self._named,
@@ -125,10 +131,10 @@ class WebhookSender:
             return timedelta(seconds=min(int(text[:9]), 10**8))
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+            date = date if date.tzinfo else date.replace(tzinfo=UTC)
+            return max(timedelta(), date - self._clock.now())
+        except Exception:  # noqa: BLE001 - of a date that somebody else wrote anything can come
             return None
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return max(timedelta(), date - self._clock.now())
 
     def _away(self, what: str) -> Answer:
         return Answer(taken=False, error=f"{self._host} {what}", away=True)
@@ -187,12 +193,17 @@ class _Line:
 
 
 def _said(error: Exception) -> str:
+    """Say what went wrong in words of ours or of the system: never in those that the other side sent."""
     match error:
+        case RemoteDisconnected():
+            return "it hung up"
         case TimeoutError():
             return "no answer in time"
         case ssl.SSLCertVerificationError():
             return f"its certificate is not good: {error.verify_message}"
         case OSError():
             return error.strerror or type(error).__name__
+        case HTTPException():
+            return "it does not speak HTTP"
         case _:
-            return str(error) or type(error).__name__
+            return type(error).__name__

@@ -30,7 +30,7 @@ def test_a_day_of_an_operator(guarded: Guarded, visitor: Visitor) -> None:
     assert "my-project" in told
     assert "lost" in told
     visit.answer("Release")
-    visit.done.filter(has_text="my-project").wait_for()
+    visit.done.filter(has_text="Released").wait_for()
     assert "my-project" not in guarded.service.holders()
     visit.row("allocations", "my-project").wait_for(state="detached")
 

@@ -72,8 +72,8 @@ def test_an_open_page_says_that_its_session_has_ended(guarded: Guarded, visitor:
 
 ACTIONS = {
     Role.VIEWER: set(),
-    Role.ALLOCATOR: {"Allocate", "Release"},
-    Role.ADMIN: {"Allocate", "Release", "Hold", "Terminate", "Pause", "Change buffer"},
+    Role.ALLOCATOR: {"Allocate", "Renew", "Release"},
+    Role.ADMIN: {"Allocate", "Renew", "Release", "Hold", "Terminate", "Pause", "Change buffer"},
 }
 
 

@@ -279,6 +279,21 @@ class LifetimesContract:
         assert due(lifetimes, clock.now())
         assert not lifetimes.end_unconfirmed(instance)
 
+    def test_who_asks_again_ends_nothing_for_want_of_confirmation(
+        self, registry: Registry, lifetimes: Lifetimes, clock: FakeClock
+    ) -> None:
+        """Whether it is in use is looked at before that: a claim does not look."""
+        instance = idle(registry)
+        claim(registry, ALICE, confirm_within=MINUTE)
+        idle(registry)
+        clock.advance(MINUTE)
+
+        again = claim(registry, ALICE)
+
+        assert (again.created, again.allocation.instance) == (False, instance)
+        assert again.allocation.confirm_by == NOW + MINUTE
+        assert lifetimes.end_unconfirmed(instance)
+
     def test_where_nobody_could_confirm_for_long_there_is_time_to_do_so(
         self, registry: Registry, lifetimes: Lifetimes, clock: FakeClock
     ) -> None:

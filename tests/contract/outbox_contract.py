@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from app.domain.errors import MessageNotFound
+from app.domain.messages import LONGEST_ERROR
+from app.domain.retries import LIFE
 from app.ports import Backlog, Delivery, Message, Outbox
 from app.ports.outbox import DEAD_KEPT, DELIVERED_KEPT
 from tests.builders import NOW
@@ -36,14 +38,6 @@ class OutboxContract:
 
         assert outbox.due(10) == [message]
         assert (message.delivery, message.attempts, message.ended_at) == (Delivery.PENDING, 0, None)
-
-    def test_what_a_clock_that_is_ahead_wrote_is_due_at_once(
-        self, outbox: Outbox, write: Write, clock: FakeClock
-    ) -> None:
-        message = write()
-        clock.advance(-timedelta(hours=1))
-
-        assert outbox.due(10) == [message]
 
     def test_messages_have_ids_of_their_own(self, write: Write) -> None:
         assert len({write().id for _ in range(5)}) == 5
@@ -160,6 +154,55 @@ class OutboxContract:
 
         assert outbox.due(10) == [again]
 
+    def test_of_what_is_due_those_that_somebody_asked_for_can_be_had_alone(
+        self, outbox: Outbox, write: Write, clock: FakeClock
+    ) -> None:
+        early, late, _ = write(), write(), write()
+        outbox.retry(early.id)
+        clock.advance(10)
+        again = outbox.retry(late.id)
+
+        assert outbox.due(10, asked_within=timedelta(seconds=5)) == [again]
+
+        fail(outbox, again, again_in=timedelta())
+        assert outbox.due(10, asked_within=timedelta(seconds=5)) == []
+
+    def test_all_dead_ones_can_be_sent_once_more_in_parts(self, outbox: Outbox, write: Write) -> None:
+        dead = [write() for _ in range(3)]
+        write()
+        for one in dead:
+            fail(outbox, one, again_in=None)
+
+        assert [outbox.retry_dead(2) for _ in range(3)] == [2, 1, 0]
+
+        assert {one.id for one in dead} < {one.id for one in outbox.due(10)}
+        assert outbox.backlog().dead == 0
+
+    def test_a_message_can_be_discarded(self, outbox: Outbox, write: Write) -> None:
+        message, other = write(), write()
+
+        assert outbox.discard(message.id) == message
+
+        assert every(outbox) == [other]
+        with pytest.raises(MessageNotFound):
+            outbox.discard(message.id)
+
+    def test_all_dead_ones_can_be_discarded_in_parts(self, outbox: Outbox, write: Write) -> None:
+        pending = write()
+        for one in [write() for _ in range(3)]:
+            fail(outbox, one, again_in=None)
+
+        assert [outbox.discard_dead(2) for _ in range(3)] == [2, 1, 0]
+
+        assert every(outbox) == [pending]
+
+    def test_a_test_message_is_sent_as_all_others_are(self, outbox: Outbox) -> None:
+        message = outbox.test("token:ci")
+
+        assert outbox.due(10) == [message]
+        assert message.kind == "webhook.test"
+        assert "token:ci" in message.body
+
     def test_what_there_is_not_cannot_be_sent_once_more(self, outbox: Outbox) -> None:
         with pytest.raises(MessageNotFound):
             outbox.retry("msg_0")
@@ -189,14 +232,100 @@ class OutboxContract:
     def test_the_backlog_counts_what_is_to_be_sent_and_what_is_dead(
         self, outbox: Outbox, write: Write, clock: FakeClock
     ) -> None:
-        oldest = write()
+        write()
         clock.advance(1)
         refused, dead, delivered = write(), write(), write()
         fail(outbox, refused)
         fail(outbox, dead, again_in=None)
         outbox.delivered(delivered.number)
+        clock.advance(1)
 
-        assert outbox.backlog() == Backlog(pending=2, dead=1, oldest_at=oldest.at, refused_at=refused.at)
+        two, one = timedelta(seconds=2), timedelta(seconds=1)
+        assert outbox.backlog() == Backlog(pending=2, dead=1, oldest=two, late=two, refused=one)
+
+    def test_what_waits_for_its_next_try_is_not_late(
+        self, outbox: Outbox, write: Write, clock: FakeClock
+    ) -> None:
+        fail(outbox, write())
+        clock.advance(MINUTE)
+        assert outbox.backlog().late == timedelta()
+
+        clock.advance(1)
+        assert outbox.backlog().late == timedelta(seconds=1)
+
+    def test_a_message_is_refused_since_its_first_try(
+        self, outbox: Outbox, write: Write, clock: FakeClock
+    ) -> None:
+        clock.advance(60)
+        message = write()
+        clock.advance(60)
+        fail(outbox, message)
+        clock.advance(60)
+        fail(outbox, every(outbox)[0])
+        clock.advance(60)
+
+        assert outbox.backlog().refused == timedelta(minutes=2)
+
+    @pytest.mark.parametrize("end", ["delivered", "dead", "retry", "discard", "given up"])
+    def test_nothing_is_refused_any_more_once_it_came_to_an_end(
+        self, outbox: Outbox, write: Write, clock: FakeClock, end: str
+    ) -> None:
+        message = write()
+        fail(outbox, message)
+        match end:
+            case "delivered":
+                outbox.delivered(message.number)
+            case "dead":
+                fail(outbox, every(outbox)[0], again_in=None)
+            case "retry":
+                outbox.retry(message.id)
+            case "discard":
+                outbox.discard(message.id)
+            case _:
+                clock.advance(LIFE)
+                outbox.give_up(10)
+
+        assert outbox.backlog().refused == timedelta()
+
+    def test_what_is_too_old_is_given_up_tried_or_not(
+        self, outbox: Outbox, write: Write, clock: FakeClock
+    ) -> None:
+        tried, new = write(), write()
+        fail(outbox, tried)
+
+        clock.advance(LIFE - MOMENT)
+        assert outbox.give_up(10) == 0
+        clock.advance(MOMENT)
+        assert [outbox.give_up(1) for _ in range(3)] == [1, 1, 0]
+
+        assert {one.id: one.last_error for one in every(outbox, Delivery.DEAD)} == {
+            tried.id: "no",
+            new.id: "It was not sent in time.",
+        }
+
+    def test_who_is_asked_for_again_begins_a_new_life(
+        self, outbox: Outbox, write: Write, clock: FakeClock
+    ) -> None:
+        message = write()
+        clock.advance(LIFE - MOMENT)
+        outbox.retry(message.id)
+
+        clock.advance(LIFE - MOMENT)
+
+        assert outbox.give_up(10) == 0
+
+    def test_an_error_is_kept_as_it_can_be_shown(self, outbox: Outbox, write: Write) -> None:
+        outbox.failed(write().number, "a\x00b\x1b[31m" + "x" * 10_000, attempts=0, again_in=None)
+
+        (kept,) = every(outbox)
+        assert kept.last_error == ("a?b?[31m" + "x" * 10_000)[:LONGEST_ERROR]
+
+    def test_what_is_old_is_forgotten_in_parts(self, outbox: Outbox, write: Write, clock: FakeClock) -> None:
+        for one in [write() for _ in range(3)]:
+            outbox.delivered(one.number)
+        clock.advance(DELIVERED_KEPT)
+
+        assert [outbox.forget(2) for _ in range(3)] == [2, 1, 0]
 
     def test_what_was_delivered_is_forgotten_after_a_day(
         self, outbox: Outbox, write: Write, clock: FakeClock
@@ -205,10 +334,10 @@ class OutboxContract:
         outbox.delivered(message.number)
 
         clock.advance(DELIVERED_KEPT - MOMENT)
-        outbox.forget()
+        outbox.forget(10)
         assert [one.id for one in every(outbox)] == [message.id]
         clock.advance(MOMENT)
-        outbox.forget()
+        outbox.forget(10)
         assert every(outbox) == []
 
     def test_what_is_dead_is_forgotten_after_thirty_days(
@@ -217,10 +346,10 @@ class OutboxContract:
         fail(outbox, write(), again_in=None)
 
         clock.advance(DEAD_KEPT - MOMENT)
-        outbox.forget()
+        outbox.forget(10)
         assert len(every(outbox)) == 1
         clock.advance(MOMENT)
-        outbox.forget()
+        outbox.forget(10)
         assert every(outbox) == []
 
     def test_what_is_still_to_be_sent_is_never_forgotten(
@@ -230,6 +359,6 @@ class OutboxContract:
         fail(outbox, tried)
 
         clock.advance(10 * DEAD_KEPT)
-        outbox.forget()
+        outbox.forget(10)
 
         assert {one.id for one in every(outbox)} == {new.id, tried.id}

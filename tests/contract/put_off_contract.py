@@ -1,6 +1,6 @@
 """What puts off the ends that come by themselves: holds, which end by themselves, too, and pauses."""
 
-from app.domain.limits import NOTICE
+from app.domain.limits import LATE, NOTICE
 from app.domain.model import InstanceState
 from app.ports import ControlPanel, Lifetimes, Registry
 from tests.builders import NOW
@@ -130,7 +130,7 @@ class PutOffContract:
     ) -> None:
         instance = expiring(registry, lifetimes, clock)
         pause(panel)
-        clock.advance(NOTICE)
+        clock.advance(LATE)
         pause(panel, paused=False)
 
         assert lifetimes.expire(instance)

@@ -32,6 +32,7 @@ from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look
+from tests.fake_clock import FakeClock
 
 GPU = PoolName("gpu")
 
@@ -72,11 +73,14 @@ def hold(registry: SqlRegistry, instance: InstanceId) -> None:
     registry.hold(instance, actor="tester", now=NOW)
 
 
-def test_the_launch_times_of_each_pool_are_told(registry: SqlRegistry, census: Census) -> None:
+def test_the_launch_times_of_each_pool_are_told(engine: Engine, census: Census) -> None:
+    clock = FakeClock()
+    registry = SqlRegistry(Transactions(engine, clock=lambda _: clock.now()))
     for pool, took in ((DEFAULT_POOL, 40), (GPU, 90), (DEFAULT_POOL, 50)):
-        look = a_look(launched_at=NOW)
-        registry.discover(pool, look, now=NOW)
-        registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW + timedelta(seconds=took))
+        look = a_look(launched_at=clock.now())
+        registry.discover(pool, look, now=clock.now())
+        clock.advance(took)
+        registry.mark_idle(look.id, "10.0.0.1", 8080, now=clock.now())
 
     seconds = {pool: [one.total_seconds() for one in those] for pool, those in launches(census).items()}
     assert seconds == {DEFAULT_POOL: [40, 50], GPU: [90]}
@@ -218,7 +222,7 @@ def test_many_pools_are_read_in_as_many_statements_as_one(engine: Engine) -> Non
         assert len(census.survey(now=NOW).views) == pools
         return len(begun), len(said)
 
-    assert cost(1) == cost(20) == (1, 6)
+    assert cost(1) == cost(20) == (1, 7)
 
 
 def test_what_changes_meanwhile_is_not_told_by_halves(registry: SqlRegistry, engine: Engine) -> None:

@@ -19,10 +19,10 @@ from app.domain.model import (
     ProjectId,
 )
 from app.domain.telling import PATIENCE
-from app.ports import Message, Outbox
+from app.ports import Delivery, Message, Outbox
 from app.registry import steps
 from app.registry.messages import Ahead
-from app.registry.outbox import LONGEST_ERROR, SqlOutbox
+from app.registry.outbox import SqlOutbox
 from app.registry.schema import events, outbox
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
@@ -87,16 +87,37 @@ class TestSqlOutbox(OutboxContract):
 
         return write
 
-    def test_a_long_error_is_cut(self, outbox: Outbox, write: Write) -> None:
-        outbox.failed(write().number, "x" * 10_000, attempts=0, again_in=None)
+    def test_of_each_kind_so_many_are_kept_at_most(
+        self, outbox: Outbox, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.registry.outbox.MOST", 2)
+        delivered, pending = [write() for _ in range(3)], [write() for _ in range(3)]
+        for one in delivered:
+            outbox.delivered(one.number)
 
-        assert every(outbox)[0].last_error == "x" * LONGEST_ERROR
+        assert (outbox.give_up(10), outbox.forget(10)) == (1, 1)
+
+        kept = {state: [one.id for one in every(outbox, state)] for state in Delivery}
+        assert kept == {
+            Delivery.PENDING: [one.id for one in pending[:0:-1]],
+            Delivery.DELIVERED: [one.id for one in delivered[:0:-1]],
+            Delivery.DEAD: [pending[0].id],
+        }
+
+    def test_what_a_clock_that_is_ahead_tells_of_is_due_at_once(
+        self, transactions: Transactions, outbox: Outbox, clock: FakeClock
+    ) -> None:
+        ahead = clock.now() + timedelta(hours=1)
+        with transactions.exclusively() as tx:
+            steps.record(tx, EventKind.POOL_LIMITED, DEFAULT_POOL, "poller", ahead, reason="quota")
+
+        assert [one.at for one in outbox.due(10)] == [ahead]
 
     def test_a_number_is_never_used_twice(self, outbox: Outbox, write: Write, clock: FakeClock) -> None:
         before = write()
         outbox.delivered(before.number)
         clock.advance(timedelta(days=2))
-        outbox.forget()
+        outbox.forget(10)
 
         assert write().number > before.number
 

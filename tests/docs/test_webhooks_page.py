@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.messages import MessageKind
 from app.domain.retries import PAUSES
+from app.settings.webhook import keys
 from app.webhook import signature
 from tests.receiving import KEY, SECRET
 from tests.unit.webhook.now import the_real_time
@@ -47,6 +48,32 @@ def test_the_code_refuses_what_was_changed(is_genuine: Any) -> None:
     assert not is_genuine(made, BODY + b" ", SECRET)
     assert not is_genuine(made | {"webhook-id": "msg_2"}, BODY, SECRET)
     assert not is_genuine(made | {"webhook-timestamp": "1"}, BODY, SECRET)
+
+
+def test_the_padding_of_the_secret_may_be_left_out(is_genuine: Any) -> None:
+    made = signature.headers([KEY], "msg_1", BODY, at=the_real_time())
+
+    assert is_genuine(made, BODY, SECRET.rstrip("="))
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@pytest.mark.parametrize(
+    "odd", [None, "", "é", "\u0661\u0662", "x" * 5000, "9" * 5000, "v1,é v1,", "-1", "1.5"]
+)
+def test_the_code_refuses_odd_and_missing_headers(is_genuine: Any, name: str, odd: str | None) -> None:
+    made = dict(signature.headers([KEY], "msg_1", BODY, at=the_real_time()))
+    del made[name]
+    if odd is not None:
+        made[name] = odd
+
+    assert is_genuine(made, BODY, SECRET) is False
+
+
+def test_who_copies_the_settings_as_they_stand_there_has_no_secret_that_everybody_knows() -> None:
+    (secret,) = re.findall("ORCHESTRATOR_WEBHOOK_SECRET=(.*)", PAGE)
+
+    with pytest.raises(ValueError, match="must be whsec_"):
+        keys(secret)
 
 
 def test_the_pauses_stand_on_the_page() -> None:

@@ -21,6 +21,8 @@ EXAMPLE, HOLDABLE = "i-0123456789abcdef0", "SCHEMATHESIS_HOLDABLE"
 """The instance in the document's examples, and the variable that names one which is there and can be held."""
 MESSAGE = "SCHEMATHESIS_MESSAGE"
 """The variable that names a message to the webhook that is there and can be sent once more."""
+NEEDLESS = "SCHEMATHESIS_NEEDLESS"
+"""The variable that names another, which can be discarded."""
 LONGEST_WAIT = 0.2
 
 
@@ -38,7 +40,8 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if case.path.endswith("/hold") and names.get("instance") == EXAMPLE:
         names["instance"] = os.environ[HOLDABLE]  # noqa: TID251 - the one way from the test to here
     if names.get("message", "").startswith("msg_"):
-        names["message"] = os.environ[MESSAGE]  # noqa: TID251 - as above
+        variable = NEEDLESS if case.method == "DELETE" else MESSAGE
+        names["message"] = os.environ[variable]  # noqa: TID251 - as above
 
 
 def _wait_less(part: dict[str, Any]) -> None:

@@ -56,6 +56,8 @@ def examples(service: Service, *, python: bool = False) -> list[str]:
 
 def test_every_command_works_in_the_order_of_the_page(guarded: Service, token: str, tmp_path: Path) -> None:
     shell = [one for one in examples(guarded) if re.match(r"curl|export|INSTANCE=", one)]
+    # Messages there are only where a webhook is set: test_webhooks sends, repeats and discards them.
+    shell = [one for one in shell if "/v1/webhooks" not in one]
     (variables,) = (one for one in shell if "INSTANCE=" in one)
     assert len(shell) > 25
     # As the page says: INSTANCE is set anew once an example has terminated it.

@@ -6,6 +6,7 @@ The second replica serves alone: it can be killed without anybody having to foll
 import os
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -66,10 +67,11 @@ class Replicas:
         until(lambda: project in self.in_line() or answer.done(), what=f"{project} to stand in line")
         return answer
 
-    def hang(self, service: Service, project: str) -> socket.socket:
+    def hang(self, service: Service, project: str, headers: str = "") -> socket.socket:
         """Send one whose client can hang up, and return once it stands in line."""
         connection = socket.create_connection((HOST, service.port), timeout=DEADLINE)
-        connection.sendall(f"GET /{project}?wait=60 HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        head = f"GET /{project}?wait=60 HTTP/1.1\r\nHost: {HOST}\r\n{headers}\r\n"
+        connection.sendall(head.encode())
         until(lambda: project in self.in_line(), what=f"{project} to stand in line")
         return connection
 
@@ -175,6 +177,28 @@ def test_a_client_that_hangs_up_leaves_neither_a_place_nor_an_allocation(replica
     assert told["project"] == gone
 
 
+LEFT_OVER = {
+    "another request": ("", b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"),
+    "an empty line": ("", b"\r\n"),
+    "a body that comes later": ("Content-Type: application/json\r\nContent-Length: 2\r\n", b"{}"),
+}
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize(("headers", "unread"), LEFT_OVER.values(), ids=LEFT_OVER)
+def test_a_client_that_hangs_up_is_seen_to_go_whatever_else_it_sent(
+    replicas: Replicas, headers: str, unread: bytes, *, resets: bool
+) -> None:
+    connection = replicas.hang(replicas.leader, replicas.next(), headers)
+    connection.sendall(unread)
+    if resets:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    connection.close()
+
+    until(lambda: replicas.in_line() == [], within=2)
+
+
 def test_a_client_that_stops_waiting_leaves_no_place(replicas: Replicas) -> None:
     project = replicas.next()
     answer = replicas.come(replicas.other, project, wait=1)
@@ -182,6 +206,22 @@ def test_a_client_that_stops_waiting_leaves_no_place(replicas: Replicas) -> None
     assert answer.result(timeout=SOON).status_code == 503
     until(lambda: replicas.in_line() == [], within=1)
     assert project in replicas.demand()
+
+
+def test_who_asks_again_stands_where_it_stood(replicas: Replicas) -> None:
+    patient, other = replicas.next(), replicas.next()
+    in_vain = replicas.come(replicas.other, patient, wait=1)
+    answer = replicas.come(replicas.leader, other)
+    assert in_vain.result(timeout=SOON).status_code == 503
+    until(lambda: replicas.in_line() == [other], within=1)
+
+    again = replicas.come(replicas.leader, patient)
+
+    assert replicas.in_line() == [patient, other]
+    replicas.let_in()
+    assert again.result(timeout=SOON).status_code == 200
+    replicas.let_in()
+    assert answer.result(timeout=SOON).status_code == 200
 
 
 def test_a_killed_replica_holds_nobody_up(replicas: Replicas) -> None:
@@ -197,8 +237,11 @@ def test_a_killed_replica_holds_nobody_up(replicas: Replicas) -> None:
     assert all(isinstance(one.exception(timeout=5), httpx.TransportError) for one in lost)
 
 
-def test_a_frozen_replica_holds_nobody_up_and_goes_on_at_the_end(replicas: Replicas) -> None:
-    frozen = replicas.come(replicas.other, replicas.next())
+def test_a_frozen_replica_holds_nobody_up_and_has_its_places_again_when_it_goes_on(
+    replicas: Replicas,
+) -> None:
+    stood_still = replicas.next()
+    frozen = replicas.come(replicas.other, stood_still)
     first, second = replicas.next(), replicas.next()
     answers = [replicas.come(replicas.leader, project) for project in (first, second)]
 
@@ -208,7 +251,7 @@ def test_a_frozen_replica_holds_nobody_up_and_goes_on_at_the_end(replicas: Repli
     assert answers[0].result(timeout=SOON).status_code == 200
     replicas.freeze(replicas.other, signal.SIGCONT)
     until(lambda: len(replicas.in_line()) == 2, within=5)
-    assert replicas.in_line()[0] == second
+    assert replicas.in_line() == [stood_still, second]
 
     replicas.let_in(2)
     assert [one.result(timeout=SOON).status_code for one in (answers[1], frozen)] == [200, 200]

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +17,18 @@ from tests.e2e.processes import DEADLINE, HOST, ROOT, Program, a_free_port, list
 from tests.waiting import until
 
 READY = "EC2 Orchestrator is ready: 5 idle instances"
+SETTINGS = {
+    "ORCHESTRATOR_DEFAULT_TTL": "3600",
+    "ORCHESTRATOR_CONFIRM_WITHIN": "600",
+    "ORCHESTRATOR_WEBHOOK_URL": "http://127.0.0.1:9/",
+    "ORCHESTRATOR_WEBHOOK_SECRET": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
+    "ORCHESTRATOR_THREADS": "",
+    "ORCHESTRATOR_TOKEN": "a-token-of-the-command-line",
+    "ORCHESTRATOR_BIND": "0.0.0.0:80",
+    "ORCHESTRATOR_AUTH": "on",
+    "ORCHESTRATOR_DATABASE_URL": "postgresql+psycopg://me:a-password@db.example/mine",
+}
+"""What somebody may have set, who also runs the real service."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,8 @@ class Trial:
     taken: dict[str, str]
     page: str
     again: dict[str, str]
+    pool: dict[str, Any]
+    messages: list[Any]
     destroyed: httpx.Response
     code: int
 
@@ -55,6 +70,8 @@ def trial(folder: Path) -> Iterator[Trial]:
             taken = http.get("/my-project").json()
             page = http.get(taken["url"]).text
             again = http.get("/my-project").json()
+            pool = http.get("/v1/pools/default").json()
+            messages = http.get("/v1/webhooks").json()["items"]
             destroyed = http.post("/destroy", json={"machineId": taken["machineId"]})
         program.signal(signal.SIGINT)
         until(lambda: "Stopping" in program.said, what="its last words")
@@ -67,6 +84,8 @@ def trial(folder: Path) -> Iterator[Trial]:
             taken=taken,
             page=page,
             again=again,
+            pool=pool,
+            messages=messages,
             destroyed=destroyed,
             code=code,
         )
@@ -74,7 +93,7 @@ def trial(folder: Path) -> Iterator[Trial]:
 
 def a_trial(folder: Path, port: int, cloud_port: int) -> Program:
     ports = ("--port", str(port), "--cloud-port", str(cloud_port))
-    return Program("-m", "app.simulator.trial", *ports, settings={}, folder=folder)
+    return Program("-m", "app.simulator.trial", *ports, settings=SETTINGS, folder=folder)
 
 
 def test_it_tells_what_to_try_next(trial: Trial) -> None:
@@ -92,6 +111,24 @@ def test_the_same_project_gets_the_same_instance_again(trial: Trial) -> None:
 
 def test_destroy_works_as_it_is_printed(trial: Trial) -> None:
     assert trial.destroyed.json()["state"] == "terminating"
+
+
+def test_what_does_not_clash_with_a_trial_can_be_tried(trial: Trial) -> None:
+    assert (trial.pool["defaultTtl"], trial.pool["confirmWithin"]) == (3600, 600)
+    assert "allocation.created" in {message["type"] for message in trial.messages}
+
+
+def test_it_says_which_settings_hold_and_which_do_not(trial: Trial) -> None:
+    assert (
+        "Your settings: ORCHESTRATOR_CONFIRM_WITHIN, ORCHESTRATOR_DEFAULT_TTL, ORCHESTRATOR_WEBHOOK_SECRET, "
+        "ORCHESTRATOR_WEBHOOK_URL.\n"
+    ) in trial.said
+    ignored = "ORCHESTRATOR_AUTH, ORCHESTRATOR_BIND, ORCHESTRATOR_DATABASE_URL"
+    assert f"Ignored, since a trial has its own: {ignored}.\n" in trial.said
+
+
+def test_it_says_no_secret(trial: Trial) -> None:
+    assert not [secret for secret in ("a-password", "whsec_", "a-token") if secret in trial.said]
 
 
 def test_ctrl_c_ends_all_it_started_however_often_it_is_pressed(trial: Trial) -> None:

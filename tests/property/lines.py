@@ -33,8 +33,10 @@ class Place:
 
     number: int
     pool: PoolName
-    request: RequestId
+    request: RequestId | None
+    """None: it was given up, and is kept for its project."""
     said_at: datetime
+    over_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.activity import Heartbeat, Usage, learn
-from app.domain.limits import NOTICE, notice
+from app.domain.limits import LATE, notice
 from app.domain.terms import TermsPolicy, lead
 from app.simulator.heart import ALIVE_MS, Heart
 from tests.builders import NOW
@@ -140,7 +140,7 @@ class World:
         assert self.told is not None
         ahead = notice(lead(timeout, self.terms.warning)).total_seconds()
         assert self.seconds >= self.told
-        assert self.seconds - self.told <= NOTICE.total_seconds()
+        assert self.seconds - self.told <= LATE.total_seconds()
         assert self.seconds - self.announced_at >= ahead - 1
         assert self.used_at <= self.announced_at
 

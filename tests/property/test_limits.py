@@ -42,12 +42,14 @@ from tests.property.quick_database import open_quickly
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 SOON = MINUTE
+"""An end that is told anew comes so long after that."""
+LATE = 5 * MINUTE
 """An end by itself comes at most so long after the time that was told."""
 IDLE_TIMEOUT = 5 * MINUTE
 POLICY = TermsPolicy(idle_timeout=IDLE_TIMEOUT, warning=10 * MINUTE)
 PROJECTS = st.sampled_from([ProjectId(name) for name in ("alice", "bob", "carol")])
 TTLS = st.sampled_from([None, 12 * SECOND, 2 * MINUTE, 30 * MINUTE])
-STEPS = st.sampled_from([SECOND, 5 * SECOND, 30 * SECOND, 61 * SECOND, 4 * MINUTE, 60 * MINUTE])
+STEPS = st.sampled_from([SECOND, 5 * SECOND, 30 * SECOND, 61 * SECOND, 4 * MINUTE, 6 * MINUTE, 60 * MINUTE])
 AHEAD = timedelta(hours=7)
 """How far the clocks of the instances are from that of the database."""
 LEADERS = st.integers(0, 1)
@@ -276,7 +278,7 @@ class LimitsMachine(RuleBasedStateMachine):
             life.told_unused.append(self.now)
         elif "confirmed" in event.reason:
             assert life.confirm_by is not None
-            assert end == self.now + SOON > life.confirm_by + 2 * SOON
+            assert end == self.now + SOON > life.confirm_by + LATE + SOON
             life.confirm_by = end
         else:
             assert life.end is not None
@@ -293,11 +295,11 @@ class LimitsMachine(RuleBasedStateMachine):
         match event.reason:
             case EndReason.EXPIRED:
                 assert life.end is not None
-                assert life.end <= self.now <= life.end + SOON
+                assert life.end <= self.now <= life.end + LATE
                 assert life.told[life.end] <= life.end - life.notice
             case EndReason.UNCONFIRMED:
                 assert life.confirm_by is not None
-                assert life.confirm_by <= self.now <= life.confirm_by + SOON
+                assert life.confirm_by <= self.now <= life.confirm_by + LATE
             case EndReason.UNUSED:
                 assert life.used_at is not None
                 assert self.now - life.used_at >= IDLE_TIMEOUT - 2 * SECOND

@@ -23,7 +23,7 @@ from app.domain.model import (
     PoolName,
     ProjectId,
 )
-from app.ports import Claimed, RequestId
+from app.ports import Claimed, HungUp, RequestId
 from app.registry.database import open_database
 from app.registry.schema import metadata
 from tests.property.lines import FRESH, POOLS, Lines, Place, Waiter, pools
@@ -35,7 +35,7 @@ SURELY_LIVES = timedelta(seconds=2)
 SURELY_OVER = timedelta(seconds=3)
 REMEMBERED = timedelta(seconds=60)
 """So long it is known which request an instance was given to."""
-DEMAND_LASTS = timedelta(seconds=30)
+DEMAND_LASTS = KEPT = timedelta(seconds=30)
 
 projects = st.sampled_from(PROJECTS)
 replicas = st.sampled_from(REPLICAS)
@@ -47,12 +47,16 @@ class LineMachine(Lines):
     def __init__(self) -> None:
         super().__init__()
         self.places: dict[ProjectId, Place] = {}
+        self.kept: dict[ProjectId, Place] = {}
+        """Places that are over, for whose projects they are kept."""
         self.waiters: dict[str, list[Waiter]] = {name: [] for name in REPLICAS}
         self.frozen: set[str] = set()
         self.demand: dict[ProjectId, tuple[PoolName, datetime]] = {}
         """What each project asked for last in vain, and until when that counts."""
         self.made_by: dict[ProjectId, tuple[RequestId, datetime]] = {}
         """Which request made the project's allocation from its place, if nobody has asked for it since."""
+        self.unsure: set[ProjectId] = set()
+        """Those of whom nobody can say whether it is known which request got their instance."""
         self.highest = 0
         self.served_in_line = 0
 
@@ -100,20 +104,28 @@ class LineMachine(Lines):
             self._enter(Waiter(self._a_request(), pool, project), replica)
 
     def _enter(self, waiter: Waiter, replica: str, *, yielding: bool = False) -> None:
-        before = self.places.get(waiter.project)
+        living = self.places.get(waiter.project)
+        before = living or self._kept(waiter.project)
         self.line.enter(waiter.pool, waiter.project, waiter.request, yielding=yielding)
-        if yielding and before is not None:
+        if yielding and living is not None:
             assert not [row for row in self._rows() if row.request == waiter.request]
             return
         self.waiters[replica].append(waiter)
         (number,) = [row.id for row in self._rows() if row.request == waiter.request]
         if before is not None and before.pool == waiter.pool:
-            assert number == before.number, "the newer request did not get the place of the older one"
+            assert number == before.number, "the project did not get its place again"
         else:
             assert number > self.highest, "who comes does not stand at the end"
         self.highest = max(self.highest, number)
         self.made_by.pop(waiter.project, None)
+        self.kept.pop(waiter.project, None)
         self.places[waiter.project] = Place(number, waiter.pool, waiter.request, self.now)
+
+    def _kept(self, project: ProjectId) -> Place | None:
+        place = self.kept.get(project)
+        if place is None or place.over_at is None or self.now - place.over_at >= KEPT:
+            return None
+        return place
 
     @rule(replica=replicas, pool=pools)
     def look(self, replica: str, pool: PoolName) -> None:
@@ -125,6 +137,11 @@ class LineMachine(Lines):
         mine = {one.request: one for one in self.waiters[replica] if one.pool == pool}
         asked = {request: one.project for request, one in mine.items()}
         standing = self.line.look(pool, asked, ready_since=self.now - FRESH)
+        for request, one in mine.items():
+            place = self._kept(one.project)
+            if place is not None and (place.pool, place.request) == (pool, request):
+                self.places[one.project] = replace(place, said_at=self.now, over_at=None)
+                del self.kept[one.project]
         living = {one.request: one for one in self.places.values() if one.pool == pool}
         assert dict(standing.ahead) == {
             request: self._before(pool, living[request].number) for request in mine if request in living
@@ -132,10 +149,9 @@ class LineMachine(Lines):
         assert set(standing.served) == {
             request for request, one in mine.items() if self._held(one.project) is not None
         }
-        assert (standing.ready, standing.doubtful) == (
-            len(self._ready(pool)),
-            len(self._free(pool)) - len(self._ready(pool)),
-        )
+        most = len(living) + 1
+        ready, free = (min(len(some), most) for some in (self._ready(pool), self._free(pool)))
+        assert (standing.ready, standing.doubtful) == (ready, free - ready)
         assert set(standing.replaced) == {
             request
             for request, one in mine.items()
@@ -183,7 +199,7 @@ class LineMachine(Lines):
     def _abandon(self, waiter: Waiter) -> None:
         held = self._held(waiter.project)
         maker, at = self.made_by.get(waiter.project, (None, self.now))
-        if self.now - at > REMEMBERED:
+        if self.now - at > REMEMBERED or waiter.project in self.unsure:
             return
         ends = held is not None and maker == waiter.request
         done = self.line.abandon(waiter.project, waiter.request, actor="tester", now=self.now)
@@ -200,12 +216,39 @@ class LineMachine(Lines):
         gone = data.draw(st.sampled_from(self.waiters[replica]))
         self.waiters[replica].remove(gone)
         self.line.leave([gone.request], demand=demand)
+        if demand:
+            self._gave_up(gone)
+            return
+        place = self.places.get(gone.project) or self._kept(gone.project)
+        if place is not None and place.request == gone.request:
+            self.places.pop(gone.project, None)
+            self.kept.pop(gone.project, None)
+            self.demand.pop(gone.project, None)
+            assert self._waiting_rows(gone.project) == 0, "who hung up still counts as demand"
+            assert not [row for row in self._rows() if row.project == gone.project]
+
+    def _gave_up(self, gone: Waiter) -> None:
         place = self.places.get(gone.project)
         if place is not None and place.request == gone.request:
+            self.kept[gone.project] = replace(place, request=None, over_at=self.now)
             del self.places[gone.project]
-            if not demand:
-                self.demand.pop(gone.project, None)
-                assert self._waiting_rows(gone.project) == 0, "who hung up still counts as demand"
+
+    @rule(pool=pools, project=projects, replica=replicas)
+    def hang_up_before_the_claim_counts(self, pool: PoolName, project: ProjectId, replica: str) -> None:
+        if replica in self.frozen or self._held(project) is not None:
+            return
+        before = (self._free(pool), self._rows())
+        since = self.now - FRESH
+        with suppress(HungUp):
+            try:
+                self.registry.claim(
+                    pool, project, actor="tester", now=self.now, ready_since=since, wanted=lambda: False
+                )
+            except HungUp:
+                assert (self._free(pool), self._rows()) == before
+                raise
+            except PoolExhausted:
+                self.demand[project] = (pool, self.now + DEMAND_LASTS)
 
     @rule(replica=replicas)
     def insist(self, replica: str) -> None:
@@ -237,8 +280,7 @@ class LineMachine(Lines):
         gone = self.waiters[replica]
         self.line.leave([one.request for one in gone], demand=True)
         for one in gone:
-            if (place := self.places.get(one.project)) and place.request == one.request:
-                del self.places[one.project]
+            self._gave_up(one)
         gone.clear()
 
     @rule(seconds=st.sampled_from([0.2, 0.2, 1.0, 1.0, 3.2, 31.0]))
@@ -249,17 +291,23 @@ class LineMachine(Lines):
 
     @invariant()
     def places_last_as_long_as_promised(self) -> None:
-        living = {ProjectId(row.project): row for row in self._rows() if row.until > self.now}
+        there = {ProjectId(row.project): row for row in self._rows()}
+        living = {name: row for name, row in there.items() if row.until > self.now}
         for project, place in list(self.places.items()):
             age = self.now - place.said_at
             row = living.get(project)
             if row is None:
                 assert age >= SURELY_LIVES, f"{project} lost its place after {age}"
-                del self.places[project]
+                over_at = there[project].until if project in there else place.said_at
+                self.kept[project] = replace(self.places.pop(project), over_at=over_at)
                 continue
             assert age <= SURELY_OVER, f"{project} still has a place, {age} after its replica's last word"
             assert (row.id, row.pool, row.request) == (place.number, place.pool, place.request)
         assert living.keys() == self.places.keys()
+        for project in self.kept:
+            if (kept := self._kept(project)) is not None:
+                row = there[project]
+                assert (row.id, row.pool) == (kept.number, kept.pool), "a place was not kept"
 
     @invariant()
     def a_project_holds_one_instance(self) -> None:
@@ -323,7 +371,10 @@ class LineMachine(Lines):
         # A place is the project's: whoever asks for it, from wherever, asks from there.
         stands = own is not None and own.pool == pool
         ahead = self._before(pool, own.number) if stands and own else self._others(pool, project)
-        from_its_place = request in {row.request for row in self._rows()}
+        of_the_project = own or self._kept(project)
+        from_its_place = of_the_project is not None and of_the_project.request == request
+        if of_the_project is None and project in self.kept:  # it may be there still, and need not
+            self.unsure.add(project)
         claimed: Claimed | None = None
         with suppress(PoolExhausted):
             claimed = self.registry.claim(
@@ -335,8 +386,11 @@ class LineMachine(Lines):
                 request=request,
             )
         if held is not None:
-            self.made_by.pop(project, None)
+            if self.made_by.get(project, (None,))[0] != request:
+                self.made_by.pop(project, None)
+                self.unsure.discard(project)
             self.places.pop(project, None)
+            self.kept.pop(project, None)
             assert claimed is not None
             assert (claimed.created, claimed.allocation.instance) == (False, held)
         elif len(free) > ahead:
@@ -353,6 +407,7 @@ class LineMachine(Lines):
             if request is not None and from_its_place:
                 self.made_by[project] = (request, self.now)
             self.places.pop(project, None)
+            self.kept.pop(project, None)
             self.demand.pop(project, None)
             assert not [row for row in self._rows() if row.project == project], "its place is still there"
         return claimed

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL
-from app.domain.retries import PAUSES
-from app.ports import Answer, Delivery, Message
+from app.domain.retries import LIFE, PAUSES
+from app.ports import Answer, Delivery, Message, Sender
 from app.registry import steps
 from app.registry.outbox import SqlOutbox
 from app.registry.transactions import Transactions
@@ -38,8 +38,8 @@ MOST_TRIES = len(PAUSES) + 1
 class InTurn(Postman):
     """Sends the messages of a batch one after the other: the same each time it is run."""
 
-    def _send(self, batch: Sequence[Message]) -> Sequence[Answer]:
-        return [self._sender.send(one.id, one.body) for one in batch]
+    def _send(self, sender: Sender, batch: Sequence[Message]) -> Sequence[Answer]:
+        return [sender.send(one.id, one.body) for one in batch]
 
 
 class Broken(Exception):
@@ -65,6 +65,9 @@ class Mail(RuleBasedStateMachine):
         self.written = 0
         self.taken: set[str] = set()
         self.refused_for_good: set[str] = set()
+        self.too_old: set[str] = set()
+        self.begun: dict[str, datetime] = {}
+        """When it was written, or asked for again."""
         self.ended: set[str] = set()
         """What had been delivered or given up at some time."""
         self.tried: list[str] = []
@@ -101,6 +104,7 @@ class Mail(RuleBasedStateMachine):
         self.written += 1
         newest = self.outbox.messages(limit=1).items[0]
         self.numbers[newest.id] = newest.number
+        self.begun[newest.id] = self.clock.now()
 
     @rule()
     def something_is_taken_back(self) -> None:
@@ -148,6 +152,7 @@ class Mail(RuleBasedStateMachine):
         if known:
             wanted = data.draw(st.sampled_from([one.id for one in known]))
             self.outbox.retry(wanted)
+            self.begun[wanted] = self.clock.now()
 
     @invariant()
     def each_change_has_one_message_that_was_never_lost(self) -> None:
@@ -163,9 +168,12 @@ class Mail(RuleBasedStateMachine):
         assert {one.id for one in delivered} <= self.taken
 
     @invariant()
-    def only_what_had_all_its_tries_is_dead(self) -> None:
+    def only_what_had_all_its_tries_or_is_too_old_is_dead(self) -> None:
         for one in self.outbox.messages(state=Delivery.DEAD, limit=1000).items:
-            assert one.attempts == MOST_TRIES or one.id in self.refused_for_good
+            too_old = one.ended_at is not None and one.ended_at - self.begun[one.id] >= LIFE
+            assert one.attempts == MOST_TRIES or one.id in self.refused_for_good or too_old
+            if too_old:
+                self.too_old.add(one.id)
 
     @invariant()
     def what_was_written_first_is_tried_first(self) -> None:
@@ -187,7 +195,8 @@ class Mail(RuleBasedStateMachine):
         try:
             backlog = self.outbox.backlog()
             assert backlog.pending == 0
-            assert set(self.numbers) <= self.taken | self.refused_for_good | self._exhausted()
+            self.only_what_had_all_its_tries_or_is_too_old_is_dead()
+            assert set(self.numbers) <= self.taken | self.refused_for_good | self.too_old | self._exhausted()
         finally:
             self.engine.dispose()
             shutil.rmtree(self.folder)

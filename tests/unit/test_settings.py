@@ -143,6 +143,25 @@ def test_metrics_that_others_can_read_are_warned_about(
     assert [f"ORCHESTRATOR_METRICS_BIND={bind}" in one for one in warnings] == [True] * warned
 
 
+@pytest.mark.parametrize(
+    ("seconds", "readiness", "warned"),
+    [
+        ("119", "http", ["use may be seen too late"]),
+        ("120", "http", []),
+        ("120", "tcp", ["being used confirms nothing here"]),
+        ("120", "off", ["being used confirms nothing here"]),
+    ],
+)
+def test_a_confirmation_that_use_may_not_give_is_warned_about(
+    monkeypatch: pytest.MonkeyPatch, seconds: str, readiness: str, warned: list[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_CONFIRM_WITHIN", seconds)
+    monkeypatch.setenv("ORCHESTRATOR_READINESS", readiness)
+
+    warnings = load_settings().warnings
+    assert [part in one for part, one in zip(warned, warnings, strict=True)] == [True] * len(warned)
+
+
 def test_a_misspelt_setting_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHESTRATOR_BUFER", "7")
 

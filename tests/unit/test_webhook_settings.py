@@ -87,6 +87,20 @@ def test_what_is_no_url_of_a_receiver_is_refused_and_not_shown(
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:s3cr3t/path@host/x",
+        "https://hooks.example.com:s3cr3t/x",
+        "https://[s3cr3t]/x",
+        "https://hook:s3cr3t@h/",
+        "https://hook[s3cr3t/",
+    ],
+)
+def test_no_piece_of_what_is_no_url_is_shown(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "s3cr3t" not in fault(monkeypatch, URL=url, SECRET=SECRET)
+
+
+@pytest.mark.parametrize(
     "secret",
     [
         "a-secret-without-the-prefix-and-long-enough",

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Response
 
-from app.api.v1 import AllocateRequest, Allocation, AllocationPage, RenewRequest
+from app.api.v1 import AllocateRequest, Allocation, AllocationPage, ConfirmRequest, RenewRequest
 from app.domain.access import Role
 from app.domain.errors import (
     AllocatedElsewhere,
@@ -14,7 +14,7 @@ from app.domain.errors import (
     PoolNotFound,
     TtlTooLong,
 )
-from app.domain.model import ProjectId
+from app.domain.model import InstanceId, ProjectId
 from app.ports import Catalogue
 from app.service.allocation import Allocator
 from app.web import auth, cursors, examples, facts, hangup, rendering
@@ -134,9 +134,11 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         """Renew the project's allocation.
 
         It lasts `ttl` seconds from now, whatever was set before; with `"ttl": null` it has no time limit.
-        That confirms it, too.
+        That confirms it, too. With `instance`, it is 404 where the project holds another one by now.
         """
-        renewed = allocator.renew(facts.project_id(project), _span(body.ttl), actor=auth.actor())
+        renewed = allocator.renew(
+            facts.project_id(project), _span(body.ttl), only=_meant(body), actor=auth.actor()
+        )
         return rendering.answer(rendering.allocation(facts.of(renewed)))
 
     @pages.post("/<project>/confirm")
@@ -144,16 +146,20 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         "confirmAllocation",
         TAG,
         Role.ALLOCATOR,
+        body=ConfirmRequest,
+        body_needed=False,
+        body_example=examples.CONFIRM,
         replies={200: Reply(what="The allocation", model=Allocation, example=examples.ALLOCATION)},
         errors=(InvalidProjectId, AllocationNotFound),
     )
-    def confirm(project: str) -> Response:
+    def confirm(project: str, body: ConfirmRequest) -> Response:
         """Confirm the project's allocation.
 
         Says that the answer has arrived, so that an allocation made with `confirmWithin` goes on. The same
-        again, or for an allocation that needs no confirmation, changes nothing.
+        again, or for an allocation that needs no confirmation, changes nothing. Name the `instance` that
+        arrived: it is 404 then where the project holds another one by now, which is not confirmed by that.
         """
-        confirmed = allocator.confirm(facts.project_id(project), actor=auth.actor())
+        confirmed = allocator.confirm(facts.project_id(project), only=_meant(body), actor=auth.actor())
         return rendering.answer(rendering.allocation(facts.of(confirmed)))
 
     @pages.delete("/<project>")
@@ -181,6 +187,10 @@ def blueprint(allocator: Allocator, catalogue: Catalogue) -> Blueprint:
         return rendering.answer(rendering.allocation(facts.of(released)), status=202)
 
     return pages
+
+
+def _meant(body: RenewRequest | ConfirmRequest) -> InstanceId | None:
+    return None if body.instance is None else facts.instance_id(body.instance)
 
 
 def _span(seconds: int | None) -> timedelta | None:

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.errors import AllocationNotFound, TtlTooLong
 from app.domain.events import EventKind
-from app.domain.model import DEFAULT_POOL, Allocation, EndReason, ProjectId
+from app.domain.model import DEFAULT_POOL, Allocation, EndReason, InstanceId, ProjectId
 from app.domain.terms import TermsPolicy
 from app.ports import Claimed, Registry
 from tests.builders import NOW
@@ -23,7 +23,8 @@ from tests.contract.registry_contract.world import (
 from tests.fakes import FakeClock
 
 MINUTE = timedelta(minutes=1)
-AT_MOST_AN_HOUR = {DEFAULT_POOL: TermsPolicy(max_ttl=timedelta(hours=1))}
+HOUR = timedelta(hours=1)
+AT_MOST_AN_HOUR = {DEFAULT_POOL: TermsPolicy(max_ttl=HOUR)}
 
 
 def renew(
@@ -34,6 +35,16 @@ def renew(
     now: datetime = NOW,
 ) -> Allocation:
     return registry.renew(project, ttl, policies={}, actor="somebody", now=now)
+
+
+def _one_after_the_other(registry: Registry) -> tuple[InstanceId, InstanceId]:
+    """What a project held, and what it got after that: to be confirmed, and with a time limit."""
+    idle(registry)
+    idle(registry, since=SECOND)
+    first = claim(registry, ALICE, SECOND, confirm_within=MINUTE).allocation.instance
+    registry.release(ALICE, actor="tester", now=NOW + SECOND)
+    second = claim(registry, ALICE, SECOND, lasts=MINUTE, confirm_within=MINUTE).allocation.instance
+    return first, second
 
 
 class LimitsContract:
@@ -151,6 +162,23 @@ class LimitsContract:
             with pytest.raises(AllocationNotFound):
                 renew(registry, MINUTE, project)
 
+    def test_of_what_the_project_does_not_hold_any_more_no_other_is_renewed(self, registry: Registry) -> None:
+        first, second = _one_after_the_other(registry)
+        before, events = known(registry, second), len(history(registry))
+
+        with pytest.raises(AllocationNotFound, match=f"{second} by now, and not {first}"):
+            registry.renew(ALICE, HOUR, policies={}, only=first, actor="tester", now=NOW)
+
+        assert known(registry, second) == before
+        assert len(history(registry)) == events
+
+    def test_what_is_meant_is_renewed(self, registry: Registry) -> None:
+        _, second = _one_after_the_other(registry)
+
+        renewed = registry.renew(ALICE, HOUR, policies={}, only=second, actor="tester", now=NOW)
+
+        assert renewed.expires_at == known(registry, second).expires_at == NOW + HOUR
+
     @pytest.mark.parametrize("ttl", [timedelta(hours=2), None])
     def test_a_renewal_beyond_what_its_pool_allows_is_refused(
         self, registry: Registry, ttl: timedelta | None
@@ -203,6 +231,25 @@ class LimitsContract:
     def test_a_confirmation_of_nothing_is_refused(self, registry: Registry) -> None:
         with pytest.raises(AllocationNotFound):
             registry.confirm(ALICE, actor="tester", now=NOW)
+
+    def test_a_late_confirmation_does_not_confirm_what_the_project_got_since(
+        self, registry: Registry
+    ) -> None:
+        first, second = _one_after_the_other(registry)
+        before, events = known(registry, second), len(history(registry))
+
+        with pytest.raises(AllocationNotFound, match=f"{second} by now, and not {first}"):
+            registry.confirm(ALICE, only=first, actor="tester", now=NOW)
+
+        assert known(registry, second) == before
+        assert len(history(registry)) == events
+
+    def test_what_is_meant_is_confirmed(self, registry: Registry) -> None:
+        _, second = _one_after_the_other(registry)
+
+        confirmed = registry.confirm(ALICE, only=second, actor="tester", now=NOW)
+
+        assert confirmed.confirm_by is known(registry, second).confirm_by is None
 
     def test_a_renewal_confirms(self, registry: Registry) -> None:
         instance = idle(registry)

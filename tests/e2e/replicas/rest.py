@@ -85,19 +85,30 @@ class Rest:
         return status
 
     def _settled(self) -> dict[str, Any]:
-        """The status once nothing moves and a pass has seen that, or when the time is over."""
-        first = now()
+        """The status once nobody waits, nothing moves and passes have seen that, or when the time is over.
+
+        Who was refused and asks no more counts as demand for a while: instances are launched for it, and what
+        is used up before that is over is launched again. Of two passes the second has begun after that.
+        """
+        since, passes = now(), set[str]()
         while True:
             status = self._asking[0].status()
             if status is not None:
-                moving = status["bootingMachines"] + status["terminatingMachines"]
-                full = status["idleMachines"] >= self._buffer
                 passed = status["lastPassAt"]
-                fresh = passed is not None and datetime.fromisoformat(passed).timestamp() > first
-                if (full and not moving and fresh) or not self._in_time:
+                if not self._is_at_rest(status):
+                    since, passes = now(), set()
+                elif passed is not None and datetime.fromisoformat(passed).timestamp() > since:
+                    passes.add(passed)
+                if len(passes) >= 2 or not self._in_time:
                     return status
             assert now() < self._begun + 2 * self._bound, "the service does not answer /status"
             time.sleep(0.25)  # noqa: TID251 - each look costs the service work that it would rather do
+
+    def _is_at_rest(self, status: dict[str, Any]) -> bool:
+        """Whether the buffer is met, nobody waits, and nothing comes or goes, nor is asked for."""
+        moving = status["bootingMachines"] + status["terminatingMachines"] + status["waitingProjects"]
+        full = status["idleMachines"] >= self._buffer
+        return full and not moving and status["desiredCapacity"] == status["totalMachines"]
 
     def _calm(self, status: dict[str, Any], refused: tuple[str, ...]) -> Calm:
         listed = [one for one in status["machines"] if one["state"] in {"idle", "allocated"}]

@@ -67,4 +67,7 @@ def test_everybody_got_what_is_theirs_from_each_replica_at_the_end(record: Recor
 def test_every_kind_of_check_was_made(outcome: Outcome) -> None:
     of_replicas = {"one-writer", "terms", "election", "leaderless", "answers"}
     of_instances = {"one-instance", "used-is-safe", "never-lowered", "comes-to-rest", "status", "log"}
-    assert {rule for rule, times in outcome.verdict.checks.items() if times} == of_replicas | of_instances
+    about_lives = {"in-time", "no-ghosts"}
+    assert {
+        rule for rule, times in outcome.verdict.checks.items() if times
+    } == of_replicas | of_instances | about_lives

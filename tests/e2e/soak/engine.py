@@ -376,7 +376,9 @@ class _Round:
     def _ask_all(self, caller: Caller, deadline: float) -> tuple[str, ...]:
         """Let every project ask that holds an instance, or was refused lately; name those that get none."""
         lately = now() - DEMAND_LASTS  # or they would count as demand through half a minute of the quiet
-        waiting = [project for project, at in self._memory.unmet.items() if at > lately]
+        asked = {**self._memory.in_doubt, **self._memory.unmet}
+        waiting = [project for project, at in asked.items() if at > lately]
+        self._memory.in_doubt.clear()
         held = list(self._memory.held)
         self._memory.unmet.clear()
         refused = []

@@ -76,13 +76,13 @@ class Caller:
             answer = self._http.put(path, json={"wait": 10}, timeout=after)
         except httpx.TimeoutException:  # the connection is closed by now
             self._note(HungUp(at=now(), project=project))
-        except httpx.TransportError:
-            pass
+            return None
+        except httpx.TransportError as error:
+            claim = Claim(**self._told(begun, None, type(error).__name__, project), wait=10.0)
         else:
             claim = Claim(**self._told(begun, answer, None, project), wait=10.0)
-            self._note(claim)
-            return claim
-        return None
+        self._note(claim)
+        return claim
 
     def _told(
         self, begun: float, answer: httpx.Response | None, code: str | None, project: str
@@ -177,6 +177,8 @@ class Memory:
     """Instances to release whose release was not answered, and of which project."""
     unmet: dict[str, float] = field(default_factory=dict)
     """Projects that were refused, and when."""
+    in_doubt: dict[str, float] = field(default_factory=dict)
+    """Projects that may count as demand though nobody asks for them any more, and since when."""
     lock: Lock = field(default_factory=Lock)
 
     def note(self, claim: Claim) -> None:
@@ -186,6 +188,8 @@ class Memory:
                 self.unmet.pop(claim.project, None)
             elif claim.status is not None:
                 self.unmet[claim.project] = claim.until
+            else:
+                self.in_doubt[claim.project] = claim.until
 
     def let_go(self, project: str) -> str | None:
         """Take a project off the list; its instance is owed until its release is answered."""
@@ -279,7 +283,7 @@ class User:
         self._numbers += 1
         project = f"{self._name}-{self._numbers}"
         claim = self._caller.wait_and_hang_up(project, after=self._chance.uniform(0.1, 1.0))
-        if claim is not None:  # it was too late to hang up
+        if claim is not None:  # it was too late to hang up, or the service was killed
             self._mine.append(project)
             self._keep(claim)
 
@@ -287,8 +291,11 @@ class User:
         """Take one that ends by itself: it is in nobody's memory."""
         self._numbers += 1
         project = f"{self._name}-limited-{self._numbers}"
-        if self._caller.claim_with(project, ttl=TTL).instance is not None:
+        claim = self._caller.claim_with(project, ttl=TTL)
+        if claim.instance is not None:
             self._limited = project
+        else:  # it counts as demand for a while, and is asked for in the end
+            self._memory.in_doubt[project] = claim.until
 
     def _renew(self) -> None:
         """Maybe just when it ends."""

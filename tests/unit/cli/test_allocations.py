@@ -96,6 +96,28 @@ def test_confirm_says_what_is_confirmed(service: AnsweringService, shell: Shell)
     assert service.asked[0].body is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "more", "body"), [("confirm", [], {}), ("renew", ["--ttl", "2h"], {"ttl": 7200})]
+)
+def test_the_instance_that_is_meant_is_sent(
+    service: AnsweringService, shell: Shell, asked: str, more: list[str], body: dict[str, object]
+) -> None:
+    service.on("POST", f"{ONE}/{asked}", Says(200, wire.an_allocation()))
+    result = shell.run(asked, "my-project", *more, "--instance", "i-0123456789abcdef0")
+
+    assert result.exit_code == 0
+    assert service.asked[0].body == {**body, "instance": "i-0123456789abcdef0"}
+
+
+def test_an_instance_that_is_none_is_refused_before_anything_is_asked(
+    service: AnsweringService, shell: Shell
+) -> None:
+    result = shell.run("confirm", "my-project", "--instance", "alice")
+
+    assert (result.exit_code, service.asked) == (2, [])
+    assert "An instance id looks like i-0123456789abcdef0" in result.stderr
+
+
 def test_confirming_what_holds_nothing_any_more_is_refused(service: AnsweringService, shell: Shell) -> None:
     service.on("POST", f"{ONE}/confirm", problem(404, "allocation-not-found", "It holds no instance."))
 

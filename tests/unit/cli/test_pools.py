@@ -1,5 +1,7 @@
 """`pools`, `buffer`, `pause` and `resume`."""
 
+import re
+
 import pytest
 
 from tests.answering import AnsweringService, Says
@@ -23,7 +25,7 @@ def test_pools_are_listed_with_what_is_up(service: AnsweringService, shell: Shel
     )
     lines = shell.run("pools").stdout.splitlines()
 
-    assert [line.split(maxsplit=8)[-1] for line in lines] == [
+    assert [re.split(r"  +", line)[-1] for line in lines] == [
         "STATE",
         "ok",
         "paused",
@@ -37,8 +39,17 @@ def test_what_is_on_hold_stands_beside_what_is_idle(service: AnsweringService, s
     service.on("GET", "/v1/pools", wire.page(wire.a_pool(instances=counts)))
     heading, line = shell.run("pools").stdout.splitlines()
 
-    assert heading.split()[3:] == ["IDLE", "BUFFER", "ALLOCATED", "BOOTING", "HELD", "STATE"]
-    assert line.split()[3:] == ["0", "5", "2", "1", "5", "ok"]
+    assert heading.split()[3:8] == ["IDLE", "BUFFER", "ALLOCATED", "BOOTING", "HELD"]
+    assert line.split()[3:8] == ["0", "5", "2", "1", "5"]
+
+
+def test_how_long_things_take_and_last_is_listed(service: AnsweringService, shell: Shell) -> None:
+    measured = wire.a_pool(launch_seconds=95, default_ttl=3600, idle_timeout=None)
+    service.on("GET", "/v1/pools", wire.page(measured))
+    heading, line = shell.run("pools").stdout.splitlines()
+
+    assert re.split(r"  +", heading)[8:] == ["LAUNCH", "TTL", "IDLE TIMEOUT", "STATE"]
+    assert re.split(r"  +", line)[8:] == ["1m35s", "1h", "-", "ok"]
 
 
 def test_buffer_alone_tells_and_changes_nothing(service: AnsweringService, shell: Shell) -> None:

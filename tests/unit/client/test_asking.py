@@ -10,6 +10,8 @@ from app.client import Client, Refused
 from tests.answering import AnsweringService, Says, problem
 from tests.unit.client.answers import ALLOCATION, ONE, POOL, TOKEN, nobody
 
+INSTANCE = "i-0123456789abcdef0"
+
 
 def test_an_allocation_is_asked_for_with_what_is_given_and_no_more(
     service: AnsweringService, client: Client
@@ -117,6 +119,8 @@ def test_releases_renewals_and_holds_go_to_their_own_places(
     client.release("my-project")
     client.renew("my-project", None)
     client.confirm("my-project")
+    client.renew("my-project", 60, instance=INSTANCE)
+    client.confirm("my-project", instance=INSTANCE)
     client.hold("i-1", ttl=60, reason="odd")
     client.unhold("i-1")
     client.destroy("i-1")
@@ -125,6 +129,8 @@ def test_releases_renewals_and_holds_go_to_their_own_places(
         None,
         {"ttl": None},
         None,
+        {"ttl": 60, "instance": INSTANCE},
+        {"instance": INSTANCE},
         {"ttl": 60, "reason": "odd"},
         None,
         None,
@@ -218,3 +224,12 @@ def test_messages_to_the_webhook_are_listed_and_sent_once_more(
 
     assert service.asked[0].query["state"] == "dead"
     assert client.retry_webhook_message(dead.id).state == "pending"
+
+    service.on("POST", "/v1/webhooks/dead/retry", Says(202, {"messages": 3}))
+    service.on("DELETE", "/v1/webhooks/dead", Says(200, {"messages": 2}))
+    service.on("DELETE", "/v1/webhooks/msg_1", Says(200, message))
+    service.on("POST", "/v1/webhooks", Says(202, {**message, "type": "webhook.test"}))
+    assert client.retry_dead_webhook_messages() == 3
+    assert client.discard_dead_webhook_messages() == 2
+    assert client.discard_webhook_message("msg_1") == dead
+    assert client.test_webhook().type == "webhook.test"

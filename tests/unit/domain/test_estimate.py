@@ -51,7 +51,12 @@ def test_one_that_boots_for_long_is_judged_by_those_that_took_longer() -> None:
     assert estimate(seconds(20, 40, 60, 80), seconds(50)) == 20
 
 
-def test_one_that_boots_for_longer_than_any_did_is_not_counted_on() -> None:
+def test_one_that_boots_for_a_little_longer_than_any_did_is_still_awaited_soon() -> None:
+    assert estimate(seconds(20, 40), seconds(41)) == 4
+    assert estimate(seconds(20, 40), seconds(41), more=False) == 4
+
+
+def test_one_that_boots_for_much_longer_than_any_did_is_not_counted_on() -> None:
     assert estimate(seconds(20, 40), seconds(500), more=False) is None
     assert estimate(seconds(20, 40), seconds(500, 10)) == 20
 

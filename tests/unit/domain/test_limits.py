@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.limits import NOTICE, UNTOLD_LEAD, Announcement, End, Limits, due, limits_of, notice
+from app.domain.limits import LATE, NOTICE, UNTOLD_LEAD, Announcement, End, Limits, due, limits_of, notice
 from app.domain.model import EndReason
 from app.domain.terms import UNLIMITED, Terms
 from tests.builders import NOW
@@ -33,11 +33,11 @@ def test_a_time_limit_is_announced_as_long_before_its_end_as_the_terms_say() -> 
 def test_an_end_that_was_told_comes_when_it_was_said_to() -> None:
     assert due(TOLD, NOW + HOUR - SECOND) is None
     assert due(TOLD, NOW + HOUR) == End(EXPIRED)
-    assert due(TOLD, NOW + HOUR + NOTICE) == End(EXPIRED)
+    assert due(TOLD, NOW + HOUR + LATE) == End(EXPIRED)
 
 
 def test_an_end_that_could_not_come_when_it_was_said_to_is_told_anew() -> None:
-    late = NOW + HOUR + NOTICE + SECOND
+    late = NOW + HOUR + LATE + SECOND
 
     assert due(TOLD, late) == Announcement(EXPIRED, late + NOTICE)
 
@@ -93,7 +93,7 @@ def test_what_is_to_be_confirmed_ends_then_and_not_before() -> None:
 
 
 def test_what_nobody_could_end_in_time_nobody_could_confirm_either() -> None:
-    late = NOW + MINUTE + NOTICE + SECOND
+    late = NOW + MINUTE + LATE + SECOND
     what = due(TO_CONFIRM, late)
 
     assert what == Announcement(UNCONFIRMED, late + NOTICE)

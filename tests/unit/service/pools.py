@@ -28,6 +28,8 @@ class Pool:
         self.looked_at: list[list[InstanceId]] = []
         self.use: Callable[[], object] = lambda: None
         """Happens when somebody looks whether instances are in use."""
+        self.unseen: set[InstanceId] = set()
+        """Those that cannot be looked at."""
         self.timekeeper = Timekeeper(
             DEFAULT_POOL,
             lifetimes=SqlLifetimes(registry._transactions),
@@ -37,10 +39,11 @@ class Pool:
         )
         self.reconciler = self.restarted()
 
-    def see(self, instances: Collection[InstanceId]) -> None:
+    def see(self, instances: Collection[InstanceId]) -> Collection[InstanceId]:
         """Look whether instances are in use."""
         self.looked_at.append(list(instances))
         self.use()
+        return [one for one in instances if one not in self.unseen]
 
     def restarted(self) -> Reconciler:
         """Make a new process of it: nothing but the registry and AWS remembers anything."""

@@ -39,6 +39,8 @@ class Room:
         self.line = FakeLine()
         self._tick = tick
         self._came: set[Event] = set()
+        self.slept: list[Event] = []
+        """Who slept for a moment, each time."""
         self._requests = (RequestId(str(number)) for number in count())
         self._door = Lock()
         self._room = WaitingRoom(
@@ -96,4 +98,5 @@ class Room:
 
     def _sleep(self, woken: Event, _seconds: float) -> None:
         self._came.add(woken)
+        self.slept.append(woken)
         woken.wait(self._tick)

@@ -1,6 +1,6 @@
 """Whom the leader asks whether they are used, when, and whom it ends."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from app.domain.activity import Heartbeat
 from app.domain.model import DEFAULT_POOL, EndReason, InstanceId, PoolName
 from app.domain.terms import TermsPolicy
 from app.ports import Heard
-from app.service.activity import ENDED_AT_ONCE, MOST, NoWatch, UseWatch
+from app.service.activity import DEAF, ENDED_AT_ONCE, MOST, NoWatch, UseWatch
 from tests.builders import address_of, an_instance_id
 from tests.fake_clock import Stopwatch
 from tests.fakes import FakeMandate, FakeMeter
@@ -31,6 +31,8 @@ class Instances:
         self.ended: list[InstanceId] = []
         self.in_use: set[InstanceId] = set()
         """Those that the registry does not end when it is asked to."""
+        self.locked: set[InstanceId] = set()
+        """Those of which nothing can be kept."""
         self.meanwhile: Callable[[], object] = lambda: None
         """Happens while they are asked."""
 
@@ -45,6 +47,12 @@ class Instances:
     ) -> Sequence[InstanceId]:
         self.noted.append(dict(heard))
         return [one for one in self.over if one in heard]
+
+    def note_each(
+        self, pool: PoolName, heard: Mapping[InstanceId, Heard], terms: TermsPolicy
+    ) -> Collection[InstanceId]:
+        self.noted.append(dict(heard))
+        return heard.keys() - self.locked
 
     def end(self, instance: InstanceId, heartbeat: Heartbeat, terms: TermsPolicy) -> bool:
         assert heartbeat == BEAT
@@ -303,8 +311,35 @@ def test_where_nobody_is_named_nothing_is_looked_up() -> None:
     assert (instances.asked, instances.noted) == ([], [])
 
 
-def test_where_nothing_is_watched_nobody_is_asked() -> None:
-    watch = NoWatch()
-    watch.look_at([an_instance_id()])
+def test_who_told_and_who_does_not_tell_although_others_do_have_been_looked_at() -> None:
+    instances = Instances(2)
+    instances.silent = {instances.allocated[0]}
+
+    assert set(World(instances).watch.look_at(instances.allocated)) == set(instances.allocated)
+
+
+def test_one_of_which_what_it_told_could_not_be_kept_has_not_been_looked_at() -> None:
+    instances = Instances(2)
+    locked, other = instances.allocated
+    instances.locked = {locked}
+
+    assert set(World(instances).watch.look_at(instances.allocated)) == {other}
+
+
+def test_where_nobody_tells_it_may_be_us_who_cannot_ask_but_not_for_ever() -> None:
+    instances = Instances(2)
+    instances.silent = set(instances.allocated)
+    world = World(instances)
+
+    assert list(world.watch.look_at(instances.allocated)) == []
+    world.time.advance(DEAF - 1)
+    assert list(world.watch.look_at(instances.allocated)) == []
+    world.time.advance(1)
+    assert set(world.watch.look_at(instances.allocated)) == set(instances.allocated)
+
+
+def test_where_nothing_is_watched_nobody_is_asked_nor_waited_for() -> None:
+    watch, one = NoWatch(), an_instance_id()
+    assert list(watch.look_at([one])) == [one]
 
     assert not watch.round()

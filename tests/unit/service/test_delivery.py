@@ -7,9 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.domain.errors import RegistryUnavailable
-from app.domain.retries import PAUSES
+from app.domain.messages import LONGEST_ERROR
+from app.domain.retries import LIFE, LONGEST_REST, PAUSES
 from app.ports import Answer, Delivery, Message, MessageOutcome
-from app.service.delivery import AT_ONCE, FORGET, ROUND, Postman
+from app.service.delivery import AT_ONCE, CLEAR, ROUND, SLICE, Postman
 from tests.fake_clock import FakeClock, Stopwatch
 from tests.fake_outbox import AWAY, REFUSED, TAKEN, FakeOutbox, FakeSender
 from tests.fakes import FakeMeter
@@ -171,20 +172,67 @@ def test_once_somebody_answers_all_are_sent() -> None:
 
 
 def test_a_receiver_that_asks_for_time_gets_it_for_all_messages() -> None:
-    busy = Answer(taken=False, error="busy", away=True, wish=timedelta(minutes=2))
+    busy = Answer(taken=False, error="busy", away=True, wish=timedelta(seconds=20))
     office = Office(busy)
     for _ in range(AT_ONCE + 1):
         office.outbox.write()
     office.postman.round()
     office.sender.answers = [TAKEN]
 
-    office.wait(timedelta(minutes=2) - timedelta(milliseconds=1))
+    office.wait(timedelta(seconds=20) - timedelta(milliseconds=1))
     office.postman.round()
     assert len(office.sender.sent) == AT_ONCE
     office.wait(timedelta(milliseconds=1))
     office.postman.round()
 
     assert {one.delivery for one in office.kept().values()} == {Delivery.DELIVERED}
+
+
+def a_long_rest() -> Answer:
+    return Answer(taken=False, error="busy", away=True, wish=timedelta(hours=1))
+
+
+def test_a_long_rest_is_for_one_message_alone() -> None:
+    office = Office(a_long_rest())
+    first = office.outbox.write()
+    office.postman.round()
+    office.sender.answers = [TAKEN]
+    second = office.outbox.write()
+
+    office.wait(LONGEST_REST - timedelta(milliseconds=1))
+    office.postman.round()
+    assert office.sender.sent == [first.id]
+    office.wait(timedelta(milliseconds=1))
+    office.postman.round()
+
+    assert office.sender.sent == [first.id, second.id]
+
+
+def test_who_asks_for_a_message_again_ends_the_rest() -> None:
+    office = Office(a_long_rest())
+    first = office.outbox.write()
+    office.postman.round()
+    second = office.outbox.write()
+    office.sender.answers = [TAKEN]
+
+    office.wait(timedelta(seconds=5))
+    office.outbox.retry(first.id)
+    office.postman.round()
+
+    assert office.sender.sent == [first.id, first.id, second.id]
+
+
+def test_who_asked_for_a_message_before_the_rest_does_not_end_it() -> None:
+    office = Office(a_long_rest())
+    for one in [office.outbox.write() for _ in range(2 * AT_ONCE)]:
+        office.outbox.retry(one.id)
+    office.wait(timedelta(seconds=1))
+
+    for _ in range(3):
+        office.postman.round()
+        office.wait(timedelta(seconds=1))
+
+    assert len(office.sender.sent) == AT_ONCE
 
 
 def test_a_receiver_cannot_ask_for_ever() -> None:
@@ -237,22 +285,86 @@ def test_what_could_not_be_noted_is_sent_again_under_the_same_id() -> None:
     assert office.only().delivery is Delivery.DELIVERED
 
 
-def test_a_bug_of_the_sender_counts_as_a_failed_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
+@pytest.mark.parametrize("broken", range(3))
+def test_a_bug_of_the_sender_counts_as_a_failed_try(broken: int) -> None:
     office = Office()
 
     class Broken:
         def send(self, message: str, body: str) -> Answer:
-            if message == second.id:
+            if message == bad.id:
                 raise ZeroDivisionError
             return TAKEN
 
     office.postman._sender = Broken()
-    first, second = office.outbox.write(), office.outbox.write()
+    written = [office.outbox.write() for _ in range(3)]
+    bad = written.pop(broken)
+    with capture_logs() as lines:
+        office.postman.round()
+        office.wait(PAUSES[0])
+        office.postman.round()
+
+    kept = office.kept()
+    assert {kept[one.id].delivery for one in written} == {Delivery.DELIVERED}
+    assert (kept[bad.id].attempts, kept[bad.id].delivery) == (2, Delivery.PENDING)
+    assert "webhook.crashed" in [line["event"] for line in lines]
+
+
+def test_what_cannot_be_noted_of_one_message_loses_nothing_of_the_others() -> None:
+    office = Office()
+    bad, *others = [office.outbox.write() for _ in range(3)]
+
+    note = office.outbox.delivered
+
+    def delivered(number: int) -> None:
+        if number == bad.number:
+            raise RegistryUnavailable
+        note(number)
+
+    office.outbox.delivered = delivered  # type: ignore[method-assign]
+    with pytest.raises(RegistryUnavailable):
+        office.postman.round()
+
+    assert {office.kept()[one.id].delivery for one in others} == {Delivery.DELIVERED}
+
+
+def test_what_went_wrong_is_logged_on_one_short_line() -> None:
+    office = Office(Answer(taken=False, error="\x1b[2J" + "x" * 10_000))
+    office.outbox.write()
+    with capture_logs() as lines:
+        office.postman.round()
+
+    (line,) = lines
+    assert line["detail"].startswith("?[2Jx")
+    assert len(line["detail"]) == LONGEST_ERROR
+
+
+def test_where_there_is_nobody_to_send_to_what_is_old_goes_all_the_same() -> None:
+    office = Office()
+    office.postman._sender = None
+    office.outbox.write()
+
+    with capture_logs() as lines:
+        office.postman.round()
+        assert office.only().delivery is Delivery.PENDING
+        office.wait(LIFE)
+        office.postman.round()
+
+    assert office.only().delivery is Delivery.DEAD
+    assert [(line["event"], line["messages"]) for line in lines] == [("webhook.too_old", 1)]
+
+
+def test_what_is_old_goes_in_parts() -> None:
+    office = Office()
+    office.postman._sender = None
+    for _ in range(SLICE + 1):
+        office.outbox.write()
+    office.wait(LIFE)
+
+    office.postman.round()
+    assert office.outbox.backlog().pending == 1
     office.postman.round()
 
-    assert office.kept()[first.id].delivery is Delivery.DELIVERED
-    assert office.kept()[second.id].attempts == 1
+    assert office.outbox.backlog().pending == 0
 
 
 def test_old_messages_are_forgotten_now_and_then() -> None:
@@ -261,7 +373,7 @@ def test_old_messages_are_forgotten_now_and_then() -> None:
     office.postman.round()
     office.postman.round()
     assert office.outbox.forgot == 1
-    office.watch.advance(FORGET)
+    office.watch.advance(CLEAR)
     office.postman.round()
 
     assert office.outbox.forgot == 2

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from app.domain.errors import PoolExhausted
-from app.domain.model import DEFAULT_POOL
+from app.domain.model import DEFAULT_POOL, ProjectId
 from app.ports import Prospect
 from app.service.outlook import Outlook
 from tests.fake_clock import Stopwatch
 from tests.fakes import FakeClock, FakeLine
-from tests.unit.service.allocating import GPU
+from tests.unit.service.allocating import ALICE, BOB, CAROL, GPU
 
 REFUSED = PoolExhausted("Nothing is idle.", retry_after=timedelta(seconds=5))
 
@@ -23,14 +23,14 @@ class Told:
 
     def launches_take(self, seconds: float) -> None:
         measured = [timedelta(seconds=seconds)]
-        self.line.told = Prospect(ahead=0, booting=(), measured=measured, more=True)
+        self.line.told = Prospect(line=(), demand=(), ready=0, booting=(), measured=measured, more=True)
 
-    def after(self, seconds: float = 2.0) -> PoolExhausted:
+    def after(self, seconds: float = 2.0, project: ProjectId = ALICE) -> PoolExhausted:
         self.watch.advance(seconds)
-        return self._outlook.with_estimate(DEFAULT_POOL, REFUSED)
+        return self._outlook.with_estimate(DEFAULT_POOL, project, REFUSED)
 
     def of_gpu(self) -> PoolExhausted:
-        return self._outlook.with_estimate(GPU, REFUSED)
+        return self._outlook.with_estimate(GPU, ALICE, REFUSED)
 
 
 @pytest.fixture
@@ -68,6 +68,50 @@ def test_an_estimate_is_made_once_a_second_for_all_who_are_refused(told: Told) -
         told.after(0.1)
 
     assert 3 <= told.line.asked_for_it <= 4
+
+
+def wanted(told: Told, *demand: ProjectId, line: tuple[ProjectId, ...] = (), ready: int = 0) -> None:
+    """Three boot, and will be ready in 10, 20 and 30 seconds; after those it takes 40."""
+    told.line.told = Prospect(
+        line=line,
+        demand={*line, *demand},
+        ready=ready,
+        booting=[timedelta(seconds=age) for age in (30, 20, 10)],
+        measured=[timedelta(seconds=40)],
+        more=True,
+    )
+
+
+def test_who_asks_alone_is_told_of_the_first_that_boots(told: Told) -> None:
+    wanted(told, ALICE)
+
+    assert told.after().estimated_wait == timedelta(seconds=10)
+
+
+def test_others_who_ask_for_one_come_before(told: Told) -> None:
+    wanted(told, ALICE, BOB, CAROL)
+
+    assert told.after().estimated_wait == timedelta(seconds=30)
+
+
+def test_so_do_those_who_have_asked_since_that_was_looked_up(told: Told) -> None:
+    wanted(told)
+
+    found = [told.after(0, project).estimated_wait for project in (ALICE, BOB, CAROL, ALICE)]
+
+    assert found == [timedelta(seconds=one) for one in (10, 20, 30, 30)]
+
+
+def test_who_stands_in_line_is_told_by_those_before_it_alone(told: Told) -> None:
+    wanted(told, CAROL, line=(BOB, ALICE))
+
+    assert told.after().estimated_wait == timedelta(seconds=20)
+
+
+def test_for_whom_one_is_ready_already_nobody_has_to_wait(told: Told) -> None:
+    wanted(told, ALICE, BOB, CAROL, ready=1)
+
+    assert told.after().estimated_wait == timedelta(seconds=20)
 
 
 def test_each_pool_has_an_estimate_of_its_own(told: Told) -> None:

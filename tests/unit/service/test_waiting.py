@@ -266,6 +266,20 @@ class Fickle:
         return ALICE in held
 
 
+def test_who_asks_again_after_a_wait_in_vain_stands_where_it_stood(world: World) -> None:
+    elsewhere = RequestId("elsewhere")
+    world.line.enter(DEFAULT_POOL, ALICE, RequestId("before"))
+    world.line.enter(DEFAULT_POOL, BOB, elsewhere)
+    world.line.leave([RequestId("before")], demand=True)
+    for second in range(10):
+        world.after(
+            second, lambda: world.line.look(DEFAULT_POOL, {elsewhere: BOB}, ready_since=world.clock.now())
+        )
+    world.after(3, world.idle)
+
+    assert wait(world, wait=timedelta(seconds=8)).created
+
+
 def test_an_allocation_that_was_made_while_the_client_hung_up_is_ended(world: World) -> None:
     made: list[InstanceId] = []
     world.after(3, lambda: made.append(world.idle()))
@@ -295,6 +309,16 @@ def test_not_where_a_newer_request_of_the_project_waits_elsewhere(world: World) 
     claimed = world.allocator.allocate(ALICE, actor="tester", wait=A_MINUTE, gone=Fickle(world).gone)
 
     assert world.known(claimed.allocation.instance).state is InstanceState.ALLOCATED
+
+
+def test_what_is_idle_is_not_given_to_who_has_hung_up_already(world: World) -> None:
+    instance = world.idle()
+
+    with pytest.raises(PoolExhausted):
+        world.allocator.allocate(ALICE, actor="tester", wait=A_MINUTE, gone=lambda: True)
+
+    assert world.known(instance).state is InstanceState.IDLE
+    assert world.registry.waiting(DEFAULT_POOL, now=world.clock.now()) == 0
 
 
 def test_a_request_that_does_not_wait_is_served_whether_or_not_anybody_is_there(world: World) -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.model import ProjectId
-from app.ports import Claimed, RequestId, Standing
-from app.service.waiting import HungUp
+from app.ports import Claimed, HungUp, RequestId, Standing
 from tests.unit.service.allocating import ALICE, BOB, World, wait
 from tests.unit.service.rooms import FOUND, Room
 from tests.waiting import until
@@ -24,12 +23,45 @@ def test_who_hangs_up_gives_the_place_and_the_demand_up() -> None:
     assert room.line.left == [(RequestId("0"), False)]
 
 
-def test_a_database_that_is_away_ends_the_wait() -> None:
+def test_a_database_that_is_away_for_a_moment_ends_no_wait() -> None:
     room = Room(places=3)
     request = room.come(ALICE)
     room.line.away = True
+    seen = len(room.slept)
+    until(lambda: len(room.slept) > seen + 5)
+    room.line.away = False
+    room.found = True
 
-    assert isinstance(request.exception(timeout=5), RegistryUnavailable)
+    assert request.result(timeout=5) == FOUND
+
+
+def test_a_claim_that_the_database_does_not_answer_ends_no_wait() -> None:
+    room = Room(places=3)
+    answers = iter([RegistryUnavailable("The database did not answer as it should. Try again.")])
+
+    def claim() -> Claimed:
+        for error in answers:
+            raise error
+        return FOUND
+
+    request = room.come(ALICE, claim=claim)
+    room.found = True
+
+    assert request.result(timeout=5) == FOUND
+
+
+def test_a_database_that_is_still_away_when_the_time_is_over_is_what_is_told(world: World) -> None:
+    began = world.watch()
+
+    def away(*_: object, **__: object) -> Standing:
+        raise RegistryUnavailable("The database did not answer as it should. Try again.")
+
+    world.after(2, lambda: setattr(world.line, "look", away))
+
+    with pytest.raises(RegistryUnavailable):
+        wait(world, wait=timedelta(seconds=5))
+
+    assert world.watch() - began == pytest.approx(5)
 
 
 def test_who_got_an_instance_has_no_place_to_give_up() -> None:
@@ -85,7 +117,7 @@ def test_a_place_is_free_again_after_a_failure(world: World) -> None:
     for number in range(5):
         world.line.look = away  # type: ignore[method-assign]
         with pytest.raises(RegistryUnavailable):
-            wait(world, ProjectId(f"project-{number}"))
+            wait(world, ProjectId(f"project-{number}"), timedelta(seconds=1))
     world.line.look = look  # type: ignore[method-assign]
     world.after(1, world.idle)
 

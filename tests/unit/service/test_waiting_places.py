@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.errors import PoolExhausted
+from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.model import DEFAULT_POOL, PoolName, ProjectId
 from app.ports import Claimed, RequestId
 from app.service.waiting import WaitingRoom
@@ -216,6 +216,55 @@ def test_what_the_older_request_finds_after_all_the_newer_fetches_at_once() -> N
 
     assert older.result(timeout=2) == FOUND
     assert newer.result(timeout=2) == FOUND  # it would have asked by itself only after five seconds
+
+
+def test_a_newer_request_that_the_database_does_not_let_in_leaves_the_older_where_it_is() -> None:
+    room = Room(places=3)
+    older = room.come(ALICE)
+    room.line.away = True
+    newer = room.send(ALICE)
+    assert isinstance(newer.exception(timeout=5), RegistryUnavailable)
+    room.line.away = False
+    room.found = True
+
+    assert older.result(timeout=5) == FOUND
+
+
+def test_a_third_request_replaces_both_where_the_second_did_not_get_in() -> None:
+    room = Room(places=3)
+    older = room.come(ALICE)
+    enter, fails, goes_on = room.line.enter, Event(), Event()
+
+    def fails_once(*those: Any, **more: Any) -> None:
+        if not fails.is_set():
+            fails.set()
+            goes_on.wait(10)
+            raise RegistryUnavailable("The database did not answer as it should. Try again.")
+        enter(*those, **more)
+
+    room.line.enter = fails_once  # type: ignore[method-assign]
+    second = room.send(ALICE)
+    assert fails.wait(10)
+    third = room.send(ALICE)
+    assert not older.done()
+    goes_on.set()
+
+    assert isinstance(second.exception(timeout=5), RegistryUnavailable)
+    assert isinstance(older.exception(timeout=5), PoolExhausted)
+    room.found = True
+    assert third.result(timeout=5) == FOUND
+
+
+def test_a_place_is_free_again_where_neither_of_two_requests_waits_any_longer() -> None:
+    room = Room(places=1)
+    older = room.come(ALICE)
+    room.line.away = True
+    assert isinstance(room.send(ALICE).exception(timeout=5), RegistryUnavailable)
+    room.line.away = False
+    room.found = True
+    older.result(timeout=5)
+
+    assert room.come(BOB).result(timeout=5) == FOUND
 
 
 def test_who_lost_his_place_is_answered_at_once() -> None:

@@ -21,6 +21,7 @@ from app.registry.transactions import Transactions
 from app.service.access import Gate
 from app.service.allocation import Allocator
 from app.service.attempts import Attempts
+from app.service.mailbox import Mailbox
 from app.service.operator import Operator
 from app.service.sessions import Sessions
 from app.service.standing import Standing, Uses
@@ -74,6 +75,7 @@ class Service:
         off: bool = False,
         tokens: Tokens | None = None,
         proxy_hops: int = 0,
+        webhook: bool = True,
         **settings: float,
     ) -> None:
         """Without a token it is open to all, or with `loopback_only` to its own machine while unused.
@@ -135,13 +137,14 @@ class Service:
                 census=self.census,
                 replica="this one",
                 clock=self.clock,
+                webhook=webhook,
             ),
             gate=self.gate,
             sessions=self.sessions,
             metrics=self.metrics,
             history=self.history,
             presence=self.presence,
-            outbox=self.outbox,
+            mailbox=Mailbox(self.outbox, on=webhook),
             clock=self.clock,
             proxy_hops=proxy_hops,
         )

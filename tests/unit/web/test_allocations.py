@@ -175,6 +175,42 @@ def test_what_was_confirmed_too_late_is_404(service: Service) -> None:
     assert (answer.status_code, problem_of(answer)) == (404, "allocation-not-found")
 
 
+@pytest.mark.parametrize(("asked", "body"), [("confirm", {}), ("renew", {"ttl": 60})])
+def test_what_names_another_instance_than_the_project_holds_is_404_and_changes_nothing(
+    service: Service, asked: str, body: dict[str, object]
+) -> None:
+    lost = service.held_by("my-project")
+    service.http.delete(URL)
+    service.idle()
+    held = service.http.put(URL, json={"confirmWithin": 60}).get_json()
+
+    answer = service.http.post(f"{URL}/{asked}", json={**body, "instance": lost})
+
+    assert (answer.status_code, problem_of(answer)) == (404, "allocation-not-found")
+    assert service.http.get(URL).get_json() == held
+
+
+@pytest.mark.parametrize(("asked", "body"), [("confirm", {}), ("renew", {"ttl": 60})])
+def test_what_names_the_instance_that_the_project_holds_is_done(
+    service: Service, asked: str, body: dict[str, object]
+) -> None:
+    service.idle()
+    held = service.http.put(URL, json={"confirmWithin": 60}).get_json()["instance"]
+
+    answer = service.http.post(f"{URL}/{asked}", json={**body, "instance": held})
+
+    assert (answer.status_code, answer.get_json()["confirmBy"]) == (200, None)
+
+
+@pytest.mark.parametrize(("asked", "body"), [("confirm", {}), ("renew", {"ttl": 60})])
+def test_an_instance_that_is_no_id_is_400(service: Service, asked: str, body: dict[str, object]) -> None:
+    service.held_by("my-project")
+
+    answer = service.http.post(f"{URL}/{asked}", json={**body, "instance": "alice"})
+
+    assert (answer.status_code, problem_of(answer)) == (400, "invalid-body")
+
+
 def test_a_renewal_confirms(service: Service) -> None:
     service.idle()
     service.http.put(URL, json={"confirmWithin": 60})

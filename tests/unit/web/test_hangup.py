@@ -56,6 +56,31 @@ def test_a_client_that_has_closed_the_connection_is_gone(connected: Connected) -
     assert until(connected.gone)
 
 
+LEFT_OVER = {
+    "another request": b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n",
+    "an empty line": b"\r\n",
+    "a body that nobody reads": b"{}",
+}
+
+
+@pytest.mark.parametrize("unread", LEFT_OVER.values(), ids=LEFT_OVER)
+def test_so_it_is_where_something_of_it_was_not_read(connected: Connected, unread: bytes) -> None:
+    connected.client.sendall(unread)
+    until(lambda: connected.server.recv(1, socket.MSG_PEEK) != b"")
+    connected.client.close()
+
+    assert until(connected.gone)
+
+
+def test_a_client_that_was_killed_is_gone_though_something_was_not_read(connected: Connected) -> None:
+    connected.client.sendall(b"GET")
+    until(lambda: connected.server.recv(3, socket.MSG_PEEK) == b"GET")
+    connected.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connected.client.close()
+
+    assert until(connected.gone)
+
+
 def test_a_client_that_was_killed_is_gone(connected: Connected) -> None:
     connected.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connected.client.close()  # which resets the connection

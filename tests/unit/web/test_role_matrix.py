@@ -49,7 +49,11 @@ ROUTES = {
     "PUT /v1/instances/<instance>/hold": Role.ADMIN,
     "DELETE /v1/instances/<instance>/hold": Role.ADMIN,
     "PATCH /v1/pools/<name>": Role.ADMIN,
+    "POST /v1/webhooks": Role.ADMIN,
     "POST /v1/webhooks/<message>/retry": Role.ADMIN,
+    "DELETE /v1/webhooks/<message>": Role.ADMIN,
+    "POST /v1/webhooks/dead/retry": Role.ADMIN,
+    "DELETE /v1/webhooks/dead": Role.ADMIN,
 }
 PAGES = {
     # For everybody

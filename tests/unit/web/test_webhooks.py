@@ -20,7 +20,7 @@ from tests.unit.web.services import Service, problem_of
 
 @pytest.fixture
 def telling(transactions: Transactions) -> Transactions:
-    return Transactions(transactions.engine, tells=True)
+    return Transactions(transactions.engine, clock=transactions.time, tells=True)
 
 
 def written(service: Service, telling: Transactions) -> Message:
@@ -90,6 +90,65 @@ def test_a_dead_message_can_be_sent_once_more(service: Service, telling: Transac
     assert answer.status_code == 202
     assert answer.get_json()["state"] == "pending"
     assert [one.id for one in service.outbox.due(9)] == [message.id]
+
+
+def test_all_dead_messages_can_be_sent_once_more(service: Service, telling: Transactions) -> None:
+    for _ in range(2):
+        message = written(service, telling)
+        service.outbox.failed(message.number, "no", attempts=0, again_in=None)
+
+    answer = service.http.post("/v1/webhooks/dead/retry")
+
+    assert (answer.status_code, answer.get_json()) == (202, {"messages": 2})
+    assert len(service.outbox.due(9)) == 2
+
+
+def test_a_message_can_be_discarded(service: Service, telling: Transactions) -> None:
+    message = written(service, telling)
+
+    assert service.http.delete(f"/v1/webhooks/{message.id}").get_json()["id"] == message.id
+    assert service.http.delete(f"/v1/webhooks/{message.id}").status_code == 404
+
+
+def test_all_dead_messages_can_be_discarded(service: Service, telling: Transactions) -> None:
+    pending, dead = written(service, telling), written(service, telling)
+    service.outbox.failed(dead.number, "no", attempts=0, again_in=None)
+
+    assert service.http.delete("/v1/webhooks/dead").get_json() == {"messages": 1}
+    assert [one.id for one in service.outbox.messages(limit=9).items] == [pending.id]
+
+
+def test_a_test_message_can_be_sent(service: Service) -> None:
+    answer = service.http.post("/v1/webhooks")
+
+    assert answer.status_code == 202
+    assert answer.get_json()["body"] == {
+        "type": "webhook.test",
+        "timestamp": answer.get_json()["at"],
+        "data": {"actor": "anonymous"},
+    }
+    assert [one.id for one in service.outbox.due(9)] == [answer.get_json()["id"]]
+
+
+@pytest.mark.parametrize("path", ["", "/dead/retry", "/msg_0/retry"])
+def test_without_a_webhook_nothing_can_be_sent(transactions: Transactions, path: str) -> None:
+    service = Service(transactions, webhook=False)
+
+    answer = service.http.post(f"/v1/webhooks{path}")
+
+    assert (answer.status_code, problem_of(answer)) == (409, "webhook-off")
+
+
+def test_without_a_webhook_nothing_is_warned_about(transactions: Transactions, telling: Transactions) -> None:
+    service = Service(transactions, webhook=False)
+    dead = written(service, telling)
+    service.outbox.failed(dead.number, "no", attempts=0, again_in=None)
+    written(service, telling)
+    service.clock.advance(timedelta(hours=1))
+
+    codes = [one["code"] for one in service.http.get("/status").get_json()["warnings"]]
+
+    assert not [code for code in codes if code.startswith("webhook")]
 
 
 def test_a_message_that_there_is_not_cannot_be_sent_once_more(service: Service) -> None:

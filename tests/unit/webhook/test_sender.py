@@ -112,6 +112,47 @@ def test_a_receiver_can_ask_for_time(text: str, wish: timedelta | None) -> None:
     assert answered(Reply(503, {"Retry-After": text}), FakeClock()).wish == wish
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mon, 23 Nov 99999999999999999999 10:00:00 GMT",
+        "Mon, 23 Nov 2026 10:00:00 +99999999999999",
+        "Mon, 23 Nov 2026 10:00:00 +9999",
+        "Mon, 23 Nov 9999 23:59:59 -9999",
+        "Mon, 01 Jan 0001 00:00:00 +2300",
+        "Mon, 99999999999999999999999 Nov 2026 10:00:00 GMT",
+        "Mon",
+        "1, 2",
+    ],
+)
+def test_a_time_that_is_none_is_passed_over(text: str) -> None:
+    answer = answered(Reply(503, {"Retry-After": text}))
+
+    assert answer.error == "127.0.0.1 answered 503"
+    assert answer.wish is None or answer.wish >= timedelta()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"\x15\x03\x01\x00\x02\x02\x46", b"\x1b[2J\x1b]0;owned\x07\r\n\r\n", b"HTTP/1.1 999999 s3cr3t\r\n\r\n"],
+)
+def test_nothing_that_the_receiver_sends_is_repeated(said: bytes) -> None:
+    with saying(said, b"\r\n", then=Event()) as port:
+        answer = a_sender(f"http://127.0.0.1:{port}/").send("msg_1", BODY)
+
+    assert answer.error == "127.0.0.1 does not answer: it does not speak HTTP"
+
+
+def test_a_bug_is_an_answer_as_well() -> None:
+    class Broken:
+        def now(self) -> datetime:
+            raise ZeroDivisionError("of whom nothing is told")
+
+    answer = WebhookSender("http://127.0.0.1/", [KEY], clock=Broken()).send("msg_1", BODY)
+
+    assert answer.error == "127.0.0.1 does not answer: ZeroDivisionError"
+
+
 def test_nobody_there_is_told_without_the_path() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

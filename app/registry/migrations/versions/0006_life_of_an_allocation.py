@@ -62,11 +62,21 @@ def upgrade() -> None:
         sa.Column("at", TIME, nullable=False),
         sa.Column("body", sa.String, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("begun_at", TIME, nullable=False),
+        sa.Column("asked_at", TIME),
         sa.Column("due_at", TIME),
+        sa.Column("refused_at", TIME),
         sa.Column("delivered_at", TIME),
         sa.Column("dead_at", TIME),
         sa.Column("last_error", sa.String),
         sqlite_autoincrement=True,
     )
-    op.create_index("outbox_by_due", "outbox", ["due_at"])
-    op.create_index("outbox_by_death", "outbox", ["dead_at"])
+    for name, columns, where in (
+        ("outbox_by_due", ["due_at", "id"], "due_at IS NOT NULL"),
+        ("outbox_by_begin", ["begun_at", "id"], "due_at IS NOT NULL"),
+        ("outbox_by_refusal", ["refused_at"], "refused_at IS NOT NULL"),
+        ("outbox_by_delivery", ["delivered_at", "id"], "delivered_at IS NOT NULL"),
+        ("outbox_by_death", ["dead_at", "id"], "dead_at IS NOT NULL"),
+    ):
+        part = sa.text(where)
+        op.create_index(name, "outbox", columns, sqlite_where=part, postgresql_where=part)
