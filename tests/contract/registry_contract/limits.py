@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.errors import AllocationNotFound, TtlTooLong
 from app.domain.events import EventKind
-from app.domain.model import DEFAULT_POOL, Allocation, EndReason, InstanceId, ProjectId
+from app.domain.model import DEFAULT_POOL, Allocation, InstanceId, ProjectId
 from app.domain.terms import TermsPolicy
 from app.ports import Claimed, Registry
 from tests.builders import NOW
@@ -99,17 +99,17 @@ class LimitsContract:
         assert known(registry, instance).expires_at == again.allocation.expires_at
         assert history(registry)[-1].kind is EventKind.ALLOCATION_EXPIRING
 
-    def test_a_project_that_did_not_confirm_in_time_begins_anew(
+    def test_a_project_that_did_not_confirm_in_time_keeps_what_it_has_until_somebody_looks_at_it(
         self, registry: Registry, clock: FakeClock
     ) -> None:
-        first, second = idle(registry), idle(registry, since=SECOND)
+        first, _ = idle(registry), idle(registry, since=SECOND)
         claim(registry, ALICE, confirm_within=MINUTE)
         clock.advance(MINUTE)
 
         claimed = claim(registry, ALICE, MINUTE)
 
-        assert (claimed.created, claimed.allocation.instance) == (True, second)
-        assert known(registry, first).end_reason is EndReason.UNCONFIRMED
+        assert (claimed.created, claimed.allocation.instance) == (False, first)
+        assert known(registry, first).end_reason is None
 
     def test_what_is_held_for_inspection_stays_the_projects_though_its_time_is_over(
         self, registry: Registry, clock: FakeClock
