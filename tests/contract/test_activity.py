@@ -175,22 +175,6 @@ def test_what_is_noted_one_by_one_confirms_as_well(world: World) -> None:
     assert world.known(silent).confirm_by == NOW + 5 * MINUTE
 
 
-def test_what_somebody_else_changes_for_long_is_not_noted_and_said_so(world: World, engine: Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer")
-    locked = world.allocated(confirm_within=5 * MINUTE)
-    free = world.allocated("b", confirm_within=5 * MINUTE)
-    world.clock.advance(MINUTE)
-    heard = {one: Heard(heartbeat=world.beat(10 * SECOND)) for one in (locked, free)}
-
-    with engine.begin() as other:
-        other.execute(text("SELECT 1 FROM instances WHERE id = :id FOR UPDATE"), {"id": locked})
-        assert set(world.activity.note_each(DEFAULT_POOL, heard, CULLS)) == {free}
-
-    assert set(world.activity.note_each(DEFAULT_POOL, heard, CULLS)) == {locked, free}
-    assert world.known(locked).confirm_by is None
-
-
 def test_a_database_that_does_not_answer_is_told_in_our_words(world: World, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE allocations"))
