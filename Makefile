@@ -3,7 +3,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate
+
+# Tests start some hundred processes: none is to compile the same modules again.
+test screenshots: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test soak replicas screenshots setup check serve cloud bench docs openapi lock format
 
@@ -44,7 +48,7 @@ cloud: setup ## the simulated cloud alone
 
 test: setup ## run the whole test suite, real PostgreSQL and a real Chromium included
 	@$(BIN)/python -m tests.browser.chromium
-	@$(BIN)/pytest --numprocesses auto --dist loadgroup
+	@$(PYTEST)
 
 SOAK_MINUTES ?= 10
 SOAK_SEED ?=
@@ -61,7 +65,7 @@ replicas: setup ## three replicas on PostgreSQL for five minutes, leaders killed
 
 screenshots: setup ## the browser tests, and a picture of each state of the dashboard in var/screenshots
 	@$(BIN)/python -m tests.browser.chromium
-	@SCREENSHOTS=var/screenshots $(BIN)/pytest --numprocesses auto --dist loadgroup tests/browser
+	@SCREENSHOTS=var/screenshots $(PYTEST) tests/browser
 
 check: setup ## what CI runs: format, lint, types, import layers, all tests
 	$(BIN)/ruff format --check .
@@ -76,8 +80,10 @@ openapi: setup ## write docs/reference/openapi.json anew from the code
 docs: setup ## write docs/reference anew from the code
 	@PYTHONPATH=. $(BIN)/python docs/generate.py
 
-bench: setup ## the benchmarks: one table, and bench/results.json
-	@$(BIN)/python -m bench
+BENCH ?=
+
+bench: setup ## the benchmarks: one table, and bench/results.json; BENCH=--quick, BENCH='--only sqlite_p99'
+	@$(BIN)/python -m bench $(BENCH)
 
 format: setup ## put the code into its one format
 	$(BIN)/ruff format .

@@ -1,5 +1,6 @@
 """How gunicorn serves wsgi:app. It finds this file by itself in the folder it is started from."""
 
+import gc
 import logging
 from typing import Any
 
@@ -9,6 +10,9 @@ from gunicorn.glogging import Logger
 from app.domain.errors import StartRefused
 from app.settings import load_settings
 from app.telemetry import folder, logs
+
+# Until the first worker is made there is no garbage worth looking for: looking takes a tenth of the start.
+gc.disable()
 
 try:
     settings = load_settings()
@@ -64,6 +68,7 @@ def on_starting(server: Any) -> None:
     counting.begin()
     from app import bootstrap  # noqa: PLC0415 - loads everything, which the refusals above need not wait for
 
+    bootstrap.give_back_memory()  # the workers are forked from this process, and do the same
     try:
         services = bootstrap.build(settings)
         warnings = (*settings.warnings, *services.warnings())
@@ -76,14 +81,21 @@ def on_starting(server: Any) -> None:
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:
-    """See to it that the worker finds where to count."""
+    """See to it that the worker finds where to count, and looks for garbage among its own alone.
+
+    What is loaded by now stays: to look through it would stop all threads for a tenth of a second each time,
+    and give the worker a copy of it all.
+    """
     counting.before_fork()
+    gc.freeze()
+    gc.enable()
 
 
 def post_worker_init(worker: Any) -> None:
     """Start the poller and the roll call: after the fork, which threads would not survive."""
     import wsgi  # noqa: PLC0415 - the worker has loaded it by now; the master must not
 
+    gc.freeze()
     wsgi.services.waiting_room.open_while(lambda: worker.alive)  # requests in line hold up no stop
     if settings.poller == "on":
         wsgi.services.poller.start()

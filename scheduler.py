@@ -23,6 +23,7 @@ def main() -> None:
     from app import bootstrap  # noqa: PLC0415
     from app.telemetry import server  # noqa: PLC0415
 
+    bootstrap.give_back_memory()
     services = bootstrap.build(settings)
     served = ExitStack()
     if settings.metrics_bind is not None:

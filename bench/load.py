@@ -9,13 +9,16 @@ import itertools
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from selectors import EVENT_READ, SelectSelector
+from types import MappingProxyType
 from typing import Self
 
 Ports = Sequence[int]
 """The servers that share the load, evenly: each gets every so many-th connection."""
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = MappingProxyType({})
 OK = b"HTTP/1.1 200 "
 PATIENCE = 10.0
 """Seconds without any answer after which the server counts as stuck."""
@@ -53,7 +56,9 @@ class Sample:
 class Connection:
     """One keep-alive connection with at most one request on it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, headers: Mapping[str, str]) -> None:
+        lines = {"Host": "localhost", **headers}
+        self._rest = " HTTP/1.1\r\n" + "".join(f"{name}: {text}\r\n" for name, text in lines.items()) + "\r\n"
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
@@ -63,7 +68,7 @@ class Connection:
         """Send a request that was to be sent at `due`."""
         self._due = due
         self._received = b""
-        self.socket.sendall(f"GET /{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.socket.sendall(f"GET /{path}{self._rest}".encode())
 
     def answered(self) -> float | None:
         """Take what has arrived; the latency once the answer is complete. Raises unless it is a 200."""
@@ -77,9 +82,11 @@ class Connection:
         return time.perf_counter() - self._due
 
 
-def closed(ports: Ports, paths: Iterator[str], *, connections: int, seconds: float) -> Sample:
+def closed(
+    ports: Ports, paths: Iterator[str], *, connections: int, seconds: float, headers: Headers = NO_HEADERS
+) -> Sample:
     """Ask on every connection again as soon as it has its answer: how much can the servers do?"""
-    with _Load(ports, connections) as load:
+    with _Load(ports, connections, headers) as load:
         start = time.perf_counter()
         for connection in load.take_all():
             connection.ask(next(paths), start)
@@ -89,12 +96,20 @@ def closed(ports: Ports, paths: Iterator[str], *, connections: int, seconds: flo
         return load.finish(start)
 
 
-def constant(ports: Ports, paths: Iterator[str], *, connections: int, seconds: float, rate: float) -> Sample:
+def constant(
+    ports: Ports,
+    paths: Iterator[str],
+    *,
+    connections: int,
+    seconds: float,
+    rate: float,
+    headers: Headers = NO_HEADERS,
+) -> Sample:
     """Ask at a constant rate, whatever the server does: how long does a caller wait?
 
     A request that finds no free connection waits for one, and that wait counts: nothing is left out.
     """
-    with _Load(ports, connections) as load:
+    with _Load(ports, connections, headers) as load:
         start = time.perf_counter()
         dues = deque(start + number / rate for number in range(int(seconds * rate)))
         free = deque(load.take_all())
@@ -110,8 +125,9 @@ def constant(ports: Ports, paths: Iterator[str], *, connections: int, seconds: f
 class _Load:
     """Some connections, and what came back on them."""
 
-    def __init__(self, ports: Ports, connections: int) -> None:
-        self._all = [Connection(port) for port in itertools.islice(itertools.cycle(ports), connections)]
+    def __init__(self, ports: Ports, connections: int, headers: Headers) -> None:
+        shared = itertools.islice(itertools.cycle(ports), connections)
+        self._all = [Connection(port, headers) for port in shared]
         self._selector = SelectSelector()  # epoll would round each wait up to a millisecond
         self._sample = Sample()
         self._cpu = time.process_time()

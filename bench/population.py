@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -22,21 +23,43 @@ GONE_EACH = 5
 EVENTS = 5_000
 
 BOOTING, ENDING, HELD = 20, 10, 5
-"""How many of the living; the buffer is idle, and all others are in use."""
+"""How many of the living, where a pool is busy."""
+ROOM = 100_000
+"""How far the group may grow."""
 
 
-def populate(database: str, living: int, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many of the living are in which state; all others are in use."""
+
+    idle: int = BUFFER
+    booting: int = BOOTING
+    ending: int = ENDING
+    held: int = HELD
+    """Of those in use, by an operator: for a look at what is wrong."""
+
+
+BUSY = Shape()
+"""Something is always on its way in and out."""
+
+
+def at_rest(idle: int) -> Shape:
+    """Return the shape of a pool in which nothing moves, so that its passes find nothing to do."""
+    return Shape(idle=idle, booting=0, ending=0)
+
+
+def populate(database: str, living: int, now: datetime, shape: Shape = BUSY) -> None:
     """Fill an empty database with a pool of so many living instances.
 
     The last pass was a moment ago, and idle instances count as just probed: no poller is needed for it.
     """
     engine = open_database(database)
     with engine.begin() as tx:
-        _insert(tx, pools, [_pool(living, now)])
-        everybody = [_instance(number, living, now) for number in range(living * (1 + GONE_EACH))]
+        _insert(tx, pools, [_pool(living, shape, now)])
+        everybody = [_instance(number, living, shape, now) for number in range(living * (1 + GONE_EACH))]
         _insert(tx, instances, everybody)
         _insert(tx, allocations, [_allocation(one) for one in everybody if one["_project"]])
-        _insert(tx, events, [_event(number, everybody, now) for number in range(EVENTS)])
+        _insert(tx, events, [_event(number, everybody, shape, now) for number in range(EVENTS)])
         _insert(tx, samples, list(_samples(living, now)))
         if engine.name == "postgresql":
             tx.execute(text("ANALYZE"))  # which it does by itself, a minute later
@@ -50,25 +73,25 @@ def _insert(tx: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     )
 
 
-def _pool(living: int, now: datetime) -> dict[str, Any]:
+def _pool(living: int, shape: Shape, now: datetime) -> dict[str, Any]:
     return {
         "name": DEFAULT_POOL,
         "group_name": GROUP,
         "region": "us-east-1",
-        "desired": living - ENDING,
+        "desired": living - shape.ending,
         "min_size": 0,
-        "max_size": living + 100,
+        "max_size": living + ROOM,
         "notices": [],
         "last_pass_at": now,
         "last_attempt_at": now,
     }
 
 
-def _instance(number: int, living: int, now: datetime) -> dict[str, Any]:
-    state = _state(number, living)
+def _instance(number: int, living: int, shape: Shape, now: datetime) -> dict[str, Any]:
+    state = _state(number, living, shape)
     age = timedelta(seconds=30 if state is InstanceState.BOOTING else 420 * number + 60)
     has_address = state is not InstanceState.BOOTING
-    held = BUFFER <= number < BUFFER + HELD
+    held = shape.idle <= number < min(shape.idle + shape.held, living)
     return {
         "id": f"i-{sha256(str(number).encode()).hexdigest()[:17]}",
         "pool": DEFAULT_POOL,
@@ -92,13 +115,13 @@ _ENDS = {InstanceState.TERMINATING, InstanceState.TERMINATED}
 _USED = {InstanceState.ALLOCATED, *_ENDS}
 
 
-def _state(number: int, living: int) -> InstanceState:
+def _state(number: int, living: int, shape: Shape) -> InstanceState:
     if number >= living:
         return InstanceState.TERMINATED
     steps = (
-        (BUFFER, InstanceState.IDLE),
-        (living - BOOTING - ENDING, InstanceState.ALLOCATED),
-        (living - ENDING, InstanceState.BOOTING),
+        (shape.idle, InstanceState.IDLE),
+        (living - shape.booting - shape.ending, InstanceState.ALLOCATED),
+        (living - shape.ending, InstanceState.BOOTING),
     )
     return next((state for below, state in steps if number < below), InstanceState.TERMINATING)
 
@@ -116,8 +139,8 @@ def _allocation(instance: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _event(number: int, everybody: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    about = everybody[BUFFER + number % (len(everybody) - BUFFER)]
+def _event(number: int, everybody: list[dict[str, Any]], shape: Shape, now: datetime) -> dict[str, Any]:
+    about = everybody[shape.idle + number % (len(everybody) - shape.idle)]
     return {
         "at": now - timedelta(seconds=10 * (EVENTS - number)),
         "kind": EventKind.ALLOCATION_CREATED.value,

@@ -1,22 +1,34 @@
-"""What is measured: the service on a database full of idle instances, and the yardstick."""
+"""What is measured: the service on a database full of idle instances, and what stands beside it."""
 
 import hashlib
+import http.client
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO
 
 from sqlalchemy import insert, text
 
+from app.bootstrap.clock import SystemClock
+from app.domain.access import Role
 from app.domain.model import DEFAULT_POOL, InstanceState
 from app.registry.database import open_database
 from app.registry.schema import instances
+from app.registry.tokens import SqlTokens
+from app.registry.transactions import Transactions
+from app.service.tokens import TokenDesk
 
 START_WITHIN = 30.0
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 _KEPT = {
     "sqlite": {
@@ -33,30 +45,60 @@ _KEPT = {
 """What each database is asked about itself."""
 
 
-@contextmanager
-def services(count: int, database: str) -> Iterator[tuple[int, ...]]:
-    """Run replicas as `make serve` does, without a poller, without a token, their log thrown away.
+@dataclass(frozen=True)
+class Server:
+    """One gunicorn that answers, with one worker."""
 
-    Yields their ports.
+    port: int
+    master: int
+    """The process that has started the worker."""
+    log: Path
+    """What it writes on standard output: of the service, a JSON object each line."""
+    token: str = field(default="", repr=False)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What a request needs to be let in. The bare route is sent the same, and does not look."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+@contextmanager
+def service(
+    home: Path,
+    database: str,
+    *,
+    ready: bool = True,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> Iterator[Server]:
+    """Run the service as `make serve` does: guarded by tokens, counted, with a line of its log a request.
+
+    The poller is off, and the pool has no cloud, unless `settings`, which are environment variables, say so.
+    Yields as soon as it answers; without `ready`, as soon as the process is there.
     """
-    with _several(count, "wsgi:app", **_settings(database)) as ports:
-        yield ports
+    with _gunicorn(
+        home,
+        ("wsgi:app",),
+        {
+            "ORCHESTRATOR_DATABASE_URL": database,
+            "ORCHESTRATOR_POLLER": "off",
+            "ORCHESTRATOR_AUTH": "on",
+            "ORCHESTRATOR_LOG_FORMAT": "json",
+            **settings,
+        },
+        token=a_token(database),
+        ready=ready,
+    ) as running:
+        yield running
 
 
 @contextmanager
-def one_service(database: str) -> Iterator[tuple[int, int]]:
-    """Run one such replica, which misses no pass; yields its port, and the id of its worker's parent."""
-    port = free_port()
-    with _gunicorn(port, "wsgi:app", **_settings(database), ORCHESTRATOR_POLL_INTERVAL="3600") as process:
-        yield port, process
-
-
-@contextmanager
-def yardsticks(count: int) -> Iterator[tuple[int, ...]]:
-    """Run the bare route under the same gunicorn; yields the ports."""
-    bare = ("--config", "bench/bare_gunicorn.py", "--log-level", "warning", "bench.bare:app")
-    with _several(count, *bare) as ports:
-        yield ports
+def yardstick(
+    home: Path, application: str = "bench.bare:app", options: Sequence[str] = ()
+) -> Iterator[Server]:
+    """Run the bare route, or a rival, under the same gunicorn; `options` of its command line go first."""
+    arguments = ("--config", "bench/bare_gunicorn.py", "--log-level", "warning")
+    with _gunicorn(home, (*arguments, *options, application), NO_SETTINGS) as running:
+        yield running
 
 
 def fill(database: str, count: int, now: datetime) -> dict[str, str]:
@@ -87,6 +129,16 @@ def fill(database: str, count: int, now: datetime) -> dict[str, str]:
     return {name: str(value) for name, value in kept.items()}
 
 
+def a_token(database: str) -> str:
+    """Have a token made that may do everything; return what its holder sends."""
+    transactions = Transactions(open_database(database))
+    desk = TokenDesk(tokens=SqlTokens(transactions), clock=SystemClock(), chance=secrets.token_bytes)
+    name = f"bench-{secrets.token_hex(4)}"
+    _, written = desk.create(name, Role.ADMIN, ttl=None, actor="cli:bench")
+    transactions.close()
+    return written
+
+
 def free_port() -> int:
     """Find a port that nobody holds."""
     with socket.socket() as probe:
@@ -95,51 +147,66 @@ def free_port() -> int:
         return port
 
 
-def _settings(database: str) -> dict[str, str]:
-    return {
-        "ORCHESTRATOR_DATABASE_URL": database,
-        "ORCHESTRATOR_POLLER": "off",
-        "ORCHESTRATOR_AUTH": "off",
-        "ORCHESTRATOR_LOG_FORMAT": "json",
-    }
-
-
 @contextmanager
-def _several(count: int, *arguments: str, **settings: str) -> Iterator[tuple[int, ...]]:
-    ports = tuple(free_port() for _ in range(count))
-    with ExitStack() as all_of_them:
-        for port in ports:
-            all_of_them.enter_context(_gunicorn(port, *arguments, **settings))
-        yield ports
-
-
-@contextmanager
-def _gunicorn(port: int, *arguments: str, **settings: str) -> Iterator[int]:
+def _gunicorn(
+    home: Path,
+    arguments: tuple[str, ...],
+    settings: Mapping[str, str],
+    *,
+    token: str = "",
+    ready: bool = True,
+) -> Iterator[Server]:
+    port = free_port()
+    log = home / f"{port}.log"
     environment = {
         name: value
         for name, value in os.environ.items()  # noqa: TID251 - a child process needs PATH and the like
-        if not name.startswith(("AWS_", "ORCHESTRATOR_", "GUNICORN_"))
+        if not name.startswith(("AWS_", "ORCHESTRATOR_", "GUNICORN_", "WEB_CONCURRENCY"))
     }
     environment |= {"ORCHESTRATOR_ENV_FILE": "", "ORCHESTRATOR_BIND": f"127.0.0.1:{port}", **settings}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--workers", "1", *arguments],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
+    with (
+        log.open("wb") as output,
+        process(
+            (sys.executable, "-m", "gunicorn", "--workers", "1", *arguments), env=environment, stdout=output
+        ) as server,
+    ):
+        if ready:
+            _wait(server, port)
+        yield Server(port, server.pid, log, token)
+
+
+@contextmanager
+def process(
+    command: tuple[str, ...], *, env: Mapping[str, str], stdout: IO[bytes] | int
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a program as long as the block runs; it is asked to end then, and ended if it does not."""
+    running = subprocess.Popen(command, env=dict(env), stdout=stdout)
     try:
-        _wait(server, port)
-        yield server.pid
+        yield running
     finally:
-        server.terminate()
-        server.wait(timeout=START_WITHIN)
+        running.terminate()
+        try:
+            running.wait(timeout=START_WITHIN)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
 
 
 def _wait(server: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + START_WITHIN
-    while True:
+    while not _answers(port):
         if server.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError("gunicorn did not start")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+            raise RuntimeError(f"no answer from {' '.join(map(str, server.args))}")  # type: ignore[arg-type]
         time.sleep(0.05)  # noqa: TID251 - waits for another process
+
+
+def _answers(port: int) -> bool:
+    """Whether a worker answers; the socket alone is open before any has loaded the application."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_WITHIN)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

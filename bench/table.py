@@ -1,53 +1,67 @@
-"""The results for a person: one table."""
+"""The results for a person: one table, and under it what is short, or worse than last time."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.figures import Row, rows
+from bench.scenarios import SCENARIOS
 
-def show(results: dict[str, Any]) -> None:
-    """Print them."""
-    where, sqlite, postgresql = results["machine"], results["sqlite"], results["postgresql"]
-    print(f"{results['measured_at']}  {where['system']}, {where['cores']} cores, Python {where['python']}")
-    print(
-        f"SQLite {sqlite['version']} ({sqlite['journal_mode']}, synchronous={sqlite['synchronous']}), "
-        f"PostgreSQL {postgresql['version']} (fsync={postgresql['fsync']}), "
-        f"one fsync {where['fsync_ms']} ms; load average {where['load_average'][0]}"
-    )
-    print(
-        f"gunicorn {where['gunicorn']}, {results['threads']} threads a process, as many connections, "
-        f"closed loop; median of {results['rounds']} rounds of {results['seconds_a_round']:g} s\n"
-    )
-    print(
-        f"{'GET /<project>':<26}{'processes':>9}{'per second':>12}{'lowest':>8}{'highest':>8}"
-        f"{'of bare':>9}{'p50 ms':>8}{'p99 ms':>8}{'longest':>9}"
-    )
-    for row in results["closed_loop"]:
-        rates = row["per_second_by_round"]
-        print(
-            f"{row['request']:<26}{row['processes']:>9}{row['per_second']:>12.0f}{min(rates):>8.0f}"
-            f"{max(rates):>8.0f}{row['ratio_to_bare']:>9.2f}{row['p50_ms']:>8.2f}{row['p99_ms']:>8.2f}"
-            f"{row['max_ms']:>9.1f}"
-        )
-    opened = results["open_model_new_project_sqlite"]
-    print(f"\nNew projects on SQLite at {opened['1']['rate_per_second']:.0f} a second, answered or not:")
-    for processes, row in opened.items():
-        print(
-            f"{processes} process{'es' if processes != '1' else ''}: p50 {row['p50_ms']:.2f} ms, "
-            f"p99 {row['p99_ms']:.2f} ms, longest {row['max_ms']:.1f} ms ({row['requests']} requests)"
-        )
-    _show_dashboard(results["dashboard"])
+HEADER = ("figure", "asked", "measured", "rounds", "last time", "change", "verdict")
 
 
-def _show_dashboard(seen: dict[str, Any]) -> None:
-    print(
-        f"\nDashboard, {seen['instances']:,} instances, {seen['requests_of_each_kind']} requests of a kind:"
+def show(results: Mapping[str, Any]) -> None:
+    """Print them: of all scenarios that were run."""
+    ran = results["scenarios"].keys() | results["failed"].keys()
+    print(f"\n{where(results)}\n")
+    _columns([HEADER, *(_cells(row) for row in rows(results) if row.figure.scenario in ran)])
+    for scenario in SCENARIOS:
+        if found := results["scenarios"].get(scenario.name):
+            print(f"\n{scenario.title}")
+            _columns([(f"  {words}", _plain(value)) for words, value in found["details"].items()])
+    print()
+    for line in conclusions(results):
+        print(line)
+
+
+def where(results: Mapping[str, Any]) -> str:
+    """Say when it was measured, and on what."""
+    machine = results["machine"]
+    return (
+        f"{results['measured_at']}: revision {machine.get('revision', 'unknown')}, {machine['cores']} cores "
+        f"({machine['processor']}), {machine['system']}, Python {machine['python']}, "
+        f"one fsync {machine['fsync_ms']} ms, load average before {machine['load_average'][0]}"
     )
-    print(
-        f"first page {seen['first_page_ms']:.0f} ms (longest {seen['first_page_max_ms']:.0f} ms, "
-        f"{seen['first_page_kb']:.0f} kB); one poll {seen['poll_cpu_ms']:.1f} ms of CPU with news "
-        f"({seen['poll_kb']:.0f} kB), {seen['quiet_poll_cpu_ms']:.1f} ms without; "
-        f"one chart {seen['chart_cpu_ms']:.1f} ms"
-    )
-    print(
-        f"a viewer takes {seen['share_of_a_core_per_viewer']:.2%} of one core where each poll finds news, "
-        f"{seen['share_of_a_core_at_rest']:.2%} at rest (promised: below {seen['promised_share']:.0%})"
-    )
+
+
+def conclusions(results: Mapping[str, Any]) -> Iterator[str]:
+    """Say in words what is short, what is worse than last time, and what failed."""
+    all_rows = list(rows(results))
+    for row in all_rows:
+        if row.short:
+            yield f"Short: {plain(row)} is {row.measured}, asked is {row.figure.asked}."
+    for row in all_rows:
+        if row.worse:
+            yield f"Worse than last time: {plain(row)} is {row.measured}, it was {row.last_time}."
+    for name, fault in results["failed"].items():
+        yield f"Failed: {name}: {fault}"
+    if not any(row.short or row.worse for row in all_rows) and not results["failed"]:
+        yield "Nothing is short, and nothing is worse than last time."
+
+
+def plain(row: Row) -> str:
+    """Tell the figure's title without the marks of Markdown."""
+    return row.figure.title.replace("`", "")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return plain(row), row.figure.asked, row.measured, row.spread, row.last_time, row.change, row.verdict
+
+
+def _plain(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _columns(lines: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,6 +1,7 @@
 """`make docs`: write docs/reference/ anew from the code; with --check, only tell what is stale.
 
-What the code knows is not written twice: states, settings, errors and events come from their definitions.
+What the code knows is not written twice: states, settings, errors and events come from their definitions, and
+what was measured from bench/results.json.
 """
 
 import inspect
@@ -26,6 +27,7 @@ from app.telemetry import log_events
 from app.telemetry.families import FAMILIES, Family, Kind, Source
 from app.web.docs import meanings
 from app.web.problems import STATUS
+from bench import page
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n\n"
@@ -208,6 +210,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "warnings.md": warnings,
     "logs.md": log_lines,
     "simulated-cloud.md": simulated_cloud,
+    "performance.md": page.page,
 }
 
 
@@ -215,8 +218,8 @@ def stale() -> list[str]:
     """Name the committed pages that are not what the code says."""
     return [
         name
-        for name, page in PAGES.items()
-        if not (FOLDER / name).exists() or (FOLDER / name).read_text() != NOTE + page()
+        for name, text in PAGES.items()
+        if not (FOLDER / name).exists() or (FOLDER / name).read_text() != NOTE + text()
     ]
 
 
@@ -225,8 +228,8 @@ def main() -> None:
     if "--check" in sys.argv:
         sys.exit(f"Stale, run make docs: {', '.join(found)}" if (found := stale()) else 0)
     FOLDER.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(NOTE + page())
+    for name, text in PAGES.items():
+        (FOLDER / name).write_text(NOTE + text())
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

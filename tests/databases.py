@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -14,7 +16,23 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 
+from app.registry.database import open_database
+
 ROOT = Path(__file__).parents[1]
+
+
+def a_registry_in(folder: Path) -> str:
+    """Make a SQLite registry that nobody has used, and name its URL: a copy, since migrations take long."""
+    file = folder / "registry.db"
+    file.write_bytes(_a_new_one())
+    return f"sqlite:///{file}"
+
+
+@cache
+def _a_new_one() -> bytes:
+    with TemporaryDirectory(prefix="registry-") as folder:
+        open_database(f"sqlite:///{folder}/registry.db").dispose()
+        return Path(folder, "registry.db").read_bytes()
 
 
 @contextmanager

@@ -6,12 +6,13 @@ A test that stops or freezes its server has one of its own, in any case.
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,17 @@ from typing import Any
 import psycopg
 
 from tests.waiting import until
+
+ON_DISK = Path("/var/tmp")
+"""Where temporary files outlive a restart; /tmp is often memory, which keeps nothing and costs nothing."""
+
+IN_MEMORY = Path("/dev/shm")
+ROOM = 2 * 2**30
+"""Bytes that must be free there for a server: it takes a tenth of that, but a run has several."""
+
+DURABLE = ("fsync=on",)
+PASSING = ("fsync=off", "max_wal_size=128MB")
+"""Its log takes no more room than it must."""
 
 
 @contextmanager
@@ -36,7 +48,7 @@ def a_server() -> Iterator[str]:
 @contextmanager
 def a_server_of_ones_own(*, durable: bool = False) -> Iterator["Server"]:
     """Run a server as long as the block runs. What a durable one has committed survives a power cut."""
-    home = Path(tempfile.mkdtemp(prefix="postgres-"))
+    home = Path(tempfile.mkdtemp(prefix="postgres-", dir=_on_disk() if durable else _in_memory()))
     try:
         server = Server(home, durable=durable)
         server.start()
@@ -49,12 +61,42 @@ def a_server_of_ones_own(*, durable: bool = False) -> Iterator["Server"]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@contextmanager
+def databases(maintenance: str, template: str = "template1") -> Iterator[Callable[[], str]]:
+    """Make databases, empty or as the template is, for use in the block; the SQLAlchemy URL of a new one."""
+    made: list[str] = []
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+
+        def make() -> str:
+            made.append(f"test_{secrets.token_hex(6)}")
+            connection.execute(f'CREATE DATABASE "{made[-1]}" TEMPLATE "{template}"')
+            url = f"{maintenance.rpartition('/')[0]}/{made[-1]}"
+            return url.replace("postgresql://", "postgresql+psycopg://")
+
+        try:
+            yield make
+        finally:
+            for name in made if _are_in_the_way(connection) else ():
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _are_in_the_way(connection: "psycopg.Connection[Any]") -> bool:
+    """Whether databases must go before their server does: hundreds would fill the memory.
+
+    From a disk of ours they go with it: each drop is slow there. Another's server is left as it was found.
+    """
+    if os.environ.get("TEST_DATABASE_URL"):
+        return True  # and where its data is, it tells superusers alone
+    (data,) = connection.execute("SHOW data_directory").fetchone() or ("",)
+    return Path(data).is_relative_to(IN_MEMORY)
+
+
 class Server:
     """One server with its data, on one port for all its lives. It is not running when it is made."""
 
     def __init__(self, home: Path, *, durable: bool = False) -> None:
         self._home = home
-        self._fsync = "on" if durable else "off"
+        self._settings = DURABLE if durable else PASSING
         self._binaries = _binaries()
         self._account = _unprivileged(home)
         if self._account and not _executable_by(self._binaries, self._account["user"]):
@@ -79,6 +121,11 @@ class Server:
         self._frozen: list[int] = []
 
     @property
+    def home(self) -> Path:
+        """Where its data and its log are."""
+        return self._home
+
+    @property
     def url(self) -> str:
         """The URL of the maintenance database."""
         return f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
@@ -101,7 +148,8 @@ class Server:
                 [
                     *(self._binaries / "postgres", "-D", self._home / "data"),
                     *("-h", "127.0.0.1", "-p", str(self._port), "-k", self._home),
-                    *("-c", f"fsync={self._fsync}", "-c", "max_connections=200"),
+                    *("-c", "max_connections=200"),
+                    *(part for setting in self._settings for part in ("-c", setting)),
                 ],
                 stdout=log,
                 stderr=log,
@@ -154,6 +202,20 @@ class Server:
             yield
         finally:
             self.resume()
+
+
+def _on_disk() -> Path | None:
+    return ON_DISK if ON_DISK.exists() else None
+
+
+def _in_memory() -> Path | None:
+    """Where a database, which is hundreds of files, is made quickly; None where there is no room for it."""
+    if not os.access(IN_MEMORY, os.W_OK):  # or there is none
+        return None
+    found = os.statvfs(IN_MEMORY)
+    if found.f_bavail * found.f_frsize < ROOM or found.f_flag & os.ST_NOEXEC:  # the programs may stand there
+        return None
+    return IN_MEMORY
 
 
 def _binaries() -> Path:

@@ -7,8 +7,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], within: float = 10.0, what: str = "") -> T:
-    """Return the first truthy answer of `condition`; fail with `what` after `within` seconds."""
+def until(condition: Callable[[], T], within: float = 10.0, what: str = "", *, every: float = 0.05) -> T:
+    """Return the first truthy answer of `condition`, asked `every` so often; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
         answer = condition()
@@ -16,4 +16,4 @@ def until(condition: Callable[[], T], within: float = 10.0, what: str = "") -> T
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s: {what or condition}")
-        time.sleep(0.05)  # noqa: TID251 - the one place that waits
+        time.sleep(every)  # noqa: TID251 - the one place that waits

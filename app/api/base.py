@@ -9,13 +9,14 @@ from pydantic.alias_generators import to_camel
 Item = TypeVar("Item")
 
 
-def _iso(value: datetime) -> str:
+def iso(value: datetime) -> str:
+    """Write a time in UTC as Time has it."""
     return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Time = Annotated[
     datetime,
-    PlainSerializer(_iso, return_type=str, when_used="json"),
+    PlainSerializer(iso, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """ISO 8601, UTC, to the millisecond: `2026-11-22T20:15:00.000Z`."""

@@ -8,6 +8,7 @@ from threading import Lock
 
 from boto3.session import Session
 
+from app.aws import models
 from app.aws.budget import PER_SECOND, Budget, shares
 
 
@@ -23,8 +24,8 @@ class StaticKeys:
 class Account:
     """One boto3 session for all pools of a region, and the budgets that they share.
 
-    A session has some 25 MB of AWS's API models, which a second one would load once more. It is made at first
-    use, and anew after AWS refused our credentials, so that rotated ones are found without a restart.
+    A session has some megabytes of AWS's API models, which a second one would load once more. It is made at
+    first use, and anew after AWS refused our credentials, so that rotated ones are found without a restart.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class Account:
 
     def _new_session(self) -> Session:
         if self._keys is None:
-            return Session(region_name=self.region)
+            return Session(region_name=self.region, botocore_session=models.session())
         return Session(
             aws_access_key_id=self._keys.access_key_id,
             aws_secret_access_key=self._keys.secret_access_key,
             aws_session_token=self._keys.session_token,
             region_name=self.region,
+            botocore_session=models.session(),
         )

@@ -14,6 +14,7 @@ from botocore.config import Config
 from app.aws.account import Account
 from app.aws.budget import LEISURE, RESERVE, Budget
 from app.aws.errors import translated
+from app.aws.memory import cut_answer
 from app.domain.errors import (
     BadCredentials,
     BudgetSpent,
@@ -209,6 +210,8 @@ class Connection:
         # botocore tells of each request just before it is sent: of every page, and of every attempt.
         clients.autoscaling.meta.events.register("before-send", _charging(self._budgets["autoscaling"]))
         clients.ec2.meta.events.register("before-send", _charging(self._budgets["ec2"]))
+        clients.autoscaling.meta.events.register("before-parse", cut_answer)
+        clients.ec2.meta.events.register("before-parse", cut_answer)
         if attempts == 1:
             # After credentials were fetched and the request was signed, both of which may take their time.
             clients.autoscaling.meta.events.register_last("before-send", _confirming)

@@ -4,15 +4,19 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from app.aws import translate
+from app.aws import entries, translate
 from app.aws.budget import RESERVE
 from app.aws.connection import Connection
+from app.aws.entries import RESERVATIONS
+from app.aws.memory import Memory
 from app.aws.roster import Roster
-from app.aws.translate import AddressKind, Detail, Member
+from app.aws.translate import AddressKind, Answer, Detail, Member
 from app.domain.model import InstanceId, Lifecycle, Power
 
 _CHUNK = 200
 """Values a filter may have, as commonly quoted; the API reference names no number."""
+
+_Details = tuple[tuple[InstanceId, Detail], ...]
 
 _EXISTING = frozenset({Power.PENDING, Power.RUNNING, Power.STOPPED})
 
@@ -36,6 +40,7 @@ class Details:
         self._aws = connection
         self._group = group
         self._address = address
+        self._entries = self._new_memory()
         self._known: dict[InstanceId, Detail] = {}
         self._strays: frozenset[InstanceId] = frozenset()
         self._outdated: deque[InstanceId] = deque()
@@ -57,7 +62,8 @@ class Details:
         It leaves what a change leaves, because one follows. Remembers nothing: any thread may call this.
         Raises CloudError where EC2 could not be asked.
         """
-        return self._described("instance-id", [instance], leaving=RESERVE).get(instance)
+        found = self._described("instance-id", [instance], memory=self._new_memory(), leaving=RESERVE)
+        return found.get(instance)
 
     def outdate(self, instance: InstanceId) -> None:
         """Look an instance up at the next refresh: something was written on it. Any thread may call this."""
@@ -71,12 +77,14 @@ class Details:
         """
         listed = frozenset(member.id for member in roster.members)
         self._strays = frozenset() if roster.warm_pool else self._strays - listed
-        self._known = {one: known for one, known in self._known.items() if one in listed | self._strays}
+        around = listed | self._strays
+        self._known = {one: known for one, known in self._known.items() if one in around}
         self._doubt(self._take_outdated())
         wanted = [*(member.id for member in roster.members if not self._settled(member)), *self._strays]
         self._doubt(wanted)
         if sweep:
             self._known = swept = self._in_group()
+            self._entries.age()
             wanted = [one for one in listed if one not in swept]
             if not roster.warm_pool:
                 self._strays = frozenset(swept.keys() - listed)
@@ -103,28 +111,39 @@ class Details:
         )
 
     def _in_group(self) -> dict[InstanceId, Detail]:
-        return self._described("tag:aws:autoscaling:groupName", [self._group])
+        return self._described("tag:aws:autoscaling:groupName", [self._group], memory=self._entries)
 
     def _look_up(self, wanted: Sequence[InstanceId]) -> None:
         for chunk in _chunks(wanted):
-            found = self._described("instance-id", chunk)
+            found = self._described("instance-id", chunk, memory=self._entries)
             for one in chunk:
                 self._known.pop(one, None)
             self._known |= found
 
     def _described(
-        self, name: str, values: Sequence[str], *, leaving: float = 0.0
+        self, name: str, values: Sequence[str], *, memory: Memory[_Details], leaving: float = 0.0
     ) -> dict[InstanceId, Detail]:
         found: dict[InstanceId, Detail] = {}
-        with self._aws.reading("ec2:DescribeInstances", leaving=leaving) as clients:
+        with (
+            self._aws.reading("ec2:DescribeInstances", leaving=leaving) as clients,
+            memory.cutting_out(),
+        ):
             pages = clients.ec2.get_paginator("describe_instances").paginate(
                 Filters=[{"Name": name, "Values": values}], PaginationConfig={"PageSize": 1000}
             )
             for page in pages:
+                for details in memory.of(page):
+                    found.update(details)
                 for reservation in page["Reservations"]:
-                    for answer in reservation.get("Instances", []):
-                        found[InstanceId(answer["InstanceId"])] = translate.detail(answer, self._address)
+                    found.update(self._translated(reservation.get("Instances", [])))
         return found
+
+    def _new_memory(self) -> Memory[_Details]:
+        return Memory(RESERVATIONS, lambda entry: tuple(self._translated(entries.instances(entry))))
+
+    def _translated(self, answers: Iterable[Answer]) -> Iterator[tuple[InstanceId, Detail]]:
+        for answer in answers:
+            yield InstanceId(answer["InstanceId"]), translate.detail(answer, self._address)
 
 
 def _chunks(wanted: Sequence[InstanceId]) -> Iterator[Sequence[InstanceId]]:

@@ -1,6 +1,6 @@
 """AwsCloud: the Cloud port over boto3, bound to one Auto Scaling group."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
@@ -10,9 +10,9 @@ from app.aws.connection import Clients, Connection
 from app.aws.details import Details
 from app.aws.errors import ActivityInProgress, AtMinSize, InstanceGone
 from app.aws.roster import RosterReader
-from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, AddressKind
+from app.aws.translate import ALLOCATED_AT_TAG, PROJECT_TAG, AddressKind, Detail, Member
 from app.domain.errors import AlreadyTagged, BudgetSpent, CloudError, Throttled
-from app.domain.model import InstanceId, Notice, Observation, ProjectId
+from app.domain.model import InstanceId, Notice, Observation, ProjectId, SeenInstance
 from app.domain.setbacks import LaunchFailure
 from app.ports import Clock, TerminateOutcome
 
@@ -49,6 +49,7 @@ class AwsCloud:
         self._roster = RosterReader(connection, group)
         self._details = Details(connection, group, address)
         self._members: frozenset[InstanceId] | None = None
+        self._joined: dict[InstanceId, tuple[Member, Detail | None, SeenInstance]] = {}
         self._swept_at: datetime | None = None
 
     def observe(self, account_for: Collection[InstanceId], *, urgent: bool = False) -> Observation:
@@ -75,7 +76,7 @@ class AwsCloud:
             complete, throttled = False, isinstance(error, Throttled) and not spent
         else:
             self._swept_at = now if sweep else self._swept_at
-        looks = [translate.seen_member(member, self._details.of(member.id)) for member in roster.members]
+        looks = self._seen(roster.members)
         looks += [
             translate.seen_outside(one, told)
             for one in sorted(self._details.strays.union(outside))
@@ -168,6 +169,16 @@ class AwsCloud:
                 )
         finally:
             self._details.outdate(instance)
+
+    def _seen(self, members: Iterable[Member]) -> list[SeenInstance]:
+        """Join what the group and EC2 say of each member; what is as it was is not joined anew."""
+        before, self._joined = self._joined, {}
+        for member in members:
+            told, last = self._details.of(member.id), before.get(member.id)
+            if last is None or last[0] is not member or last[1] is not told:
+                last = member, told, translate.seen_member(member, told)
+            self._joined[member.id] = last
+        return [look for _, _, look in self._joined.values()]
 
     def _changing(self, action: str, *, leaving: float = RESERVE) -> AbstractContextManager[Clients]:
         return self._aws.changing(action, confirm=self._confirm, leaving=leaving)

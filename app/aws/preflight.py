@@ -4,16 +4,19 @@ Rests on the Auto Scaling user guide, in the chapters that notices.py names, and
 signed AWS API request" in the IAM user guide: AWS refuses what was signed more than five minutes ago.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import chain, islice
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from app.aws import notices, translate
+from app.aws import entries, notices, translate
 from app.aws.connection import Connection
+from app.aws.entries import MEMBERS
+from app.aws.memory import Memory
 from app.aws.permissions import Permissions
 from app.aws.translate import Answer
 from app.domain.errors import BadCredentials, CloudError, Denied, Throttled, Unexpected
@@ -99,11 +102,14 @@ class AwsPreflight:
 
     def _ask(self) -> _First:
         asked_at = self._clock.now()
+        members = Memory(MEMBERS, _UntilInService())
         try:
-            with self._aws.reading(_DESCRIBE, patient=self._patient) as clients:
+            with self._aws.reading(_DESCRIBE, patient=self._patient) as clients, members.cutting_out():
                 answer = clients.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self._group])
                 groups = [
-                    one for one in answer["AutoScalingGroups"] if one["AutoScalingGroupName"] == self._group
+                    _with_one_member(one, members.of(answer))
+                    for one in answer["AutoScalingGroups"]
+                    if one["AutoScalingGroupName"] == self._group
                 ]
                 return _First(
                     group=groups[0] if groups else None,
@@ -287,6 +293,31 @@ class AwsPreflight:
 
 def _fine(check: str, detail: str) -> Finding:
     return Finding(check=check, verdict=Verdict.OK, detail=detail)
+
+
+class _UntilInService:
+    """Reads members until one is in service, and none after it: there may be thousands."""
+
+    def __init__(self) -> None:
+        self._found = False
+
+    def __call__(self, entry: bytes) -> Answer | None:
+        if self._found:
+            return None
+        member = entries.member(entry)
+        self._found = _is_in_service(member)
+        return member
+
+
+def _with_one_member(group: Answer, members: Iterable[Answer | None]) -> Answer:
+    """Return the group with one member in service, if there is one."""
+    every = chain(group.get("Instances", []), members)
+    in_service = (one for one in every if one is not None and _is_in_service(one))
+    return {**group, "Instances": list(islice(in_service, 1))}
+
+
+def _is_in_service(member: Answer) -> bool:
+    return member.get("LifecycleState") == "InService"
 
 
 def _headers(error: CloudError) -> Mapping[str, str]:

@@ -1,11 +1,14 @@
 """Who belongs to the group, and the group's figures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
-from app.aws import notices, translate
+from app.aws import entries, notices, translate
 from app.aws.budget import DEBT, LOOK_DEBT
 from app.aws.connection import Connection
+from app.aws.entries import MEMBERS
+from app.aws.memory import Memory
 from app.aws.translate import Answer, Member
 from app.domain.errors import Denied, GroupMissing
 from app.domain.model import Group, Lifecycle, Notice
@@ -36,11 +39,13 @@ class RosterReader:
         self._aws = connection
         self._group = group
         self._blind: Notice | None = None
+        self._entries = Memory(MEMBERS, lambda entry: translate.member(entries.member(entry)))
 
     def read(self, *, ask_again: bool, urgent: bool = False) -> Roster:
         """Return the roster; `ask_again` also tries the call that was denied before.
 
-        An `urgent` look may go into debt, but not by the account's list: that one takes many calls.
+        A member that is as it was is the same object as before. An `urgent` look may go into debt, but not by
+        the account's list: that one takes many calls.
         Raises GroupMissing where there is no such group, which only its own list can tell, and any other
         CloudError where a page cannot be read.
         """
@@ -62,27 +67,47 @@ class RosterReader:
         if self._blind is not None:
             return None
         try:
-            return self._from_group(leaving=-DEBT).group.desired
+            answer, _ = self._described(leaving=-DEBT, with_members=False)
         except Denied:
             return None
+        return translate.group(answer).desired
 
     def _from_group(self, *, leaving: float) -> Roster:
-        found: list[Answer] = []
-        with self._aws.reading("autoscaling:DescribeAutoScalingGroups", leaving=leaving) as clients:
-            pages = clients.autoscaling.get_paginator("describe_auto_scaling_groups")
-            for page in pages.paginate(AutoScalingGroupNames=[self._group]):
-                found += page["AutoScalingGroups"]
-            groups = [entry for entry in found if entry["AutoScalingGroupName"] == self._group]
-            listed = [one for entry in groups for one in entry.get("Instances", [])]
-            members = _members(listed)
+        answer, members = self._described(leaving=leaving, with_members=True)
+        return Roster(
+            group=translate.group(answer),
+            members=_present(members),
+            warm_pool=translate.has_warm_pool(answer),
+            notices=tuple(notices.hazards(answer)),
+        )
+
+    def _described(self, *, leaving: float, with_members: bool) -> tuple[Answer, Sequence[Member]]:
+        """Return what AWS says of the group, and its members, where they are asked for.
+
+        Raises GroupMissing where there is no such group.
+        """
+        groups: list[Answer] = []
+        members: list[Member] = []
+        with (
+            self._aws.reading("autoscaling:DescribeAutoScalingGroups", leaving=leaving) as clients,
+            self._entries.cutting_out() if with_members else nullcontext(),
+        ):
+            pages = clients.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(
+                AutoScalingGroupNames=[self._group], IncludeInstances=with_members
+            )
+            for page in pages:
+                ours = [
+                    one for one in page["AutoScalingGroups"] if one["AutoScalingGroupName"] == self._group
+                ]
+                groups += ours
+                if ours and with_members:
+                    members += self._entries.of(page)
+                    members += (translate.member(one) for each in ours for one in each.get("Instances", []))
+            if with_members:
+                self._entries.age()
         if not groups:
             raise GroupMissing(f"There is no Auto Scaling group '{self._group}' in this account and region.")
-        return Roster(
-            group=translate.group(groups[0]),
-            members=members,
-            warm_pool=translate.has_warm_pool(groups[0]),
-            notices=tuple(notices.hazards(groups[0])),
-        )
+        return groups[0], members
 
     def _from_account(self, blind: Notice) -> Roster:
         listed: list[Answer] = []
@@ -90,10 +115,11 @@ class RosterReader:
             pages = clients.autoscaling.get_paginator("describe_auto_scaling_instances")
             for page in pages.paginate(PaginationConfig={"PageSize": 50}):
                 listed += page["AutoScalingInstances"]
-            members = _members(one for one in listed if one.get("AutoScalingGroupName") == self._group)
-        return Roster(group=_NO_FIGURES, members=members, notices=(blind,))
+            members = [
+                translate.member(one) for one in listed if one.get("AutoScalingGroupName") == self._group
+            ]
+        return Roster(group=_NO_FIGURES, members=_present(members), notices=(blind,))
 
 
-def _members(answers: Iterable[Answer]) -> tuple[Member, ...]:
-    listed = (translate.member(answer) for answer in answers)
-    return tuple(member for member in listed if member.lifecycle is not Lifecycle.ABSENT)
+def _present(members: Iterable[Member]) -> tuple[Member, ...]:
+    return tuple(member for member in members if member.lifecycle is not Lifecycle.ABSENT)

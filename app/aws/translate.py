@@ -7,6 +7,7 @@ reference, and Instance of the EC2 API reference.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any, Literal
 
 from app.domain.model import Group, InstanceId, Lifecycle, Power, SeenInstance
@@ -111,12 +112,12 @@ def member(answer: Answer) -> Member:
     return Member(
         id=InstanceId(answer["InstanceId"]),
         lifecycle=lifecycle(word),
-        raw_lifecycle=word,
+        raw_lifecycle=intern(word),
         # One list writes "Healthy", the other "HEALTHY".
         healthy=str(answer.get("HealthStatus", "")).lower() == "healthy",
         protected=bool(answer.get("ProtectedFromScaleIn", False)),
-        zone=answer.get("AvailabilityZone"),
-        template=_template(answer),
+        zone=_shared(answer.get("AvailabilityZone")),
+        template=_shared(_template(answer)),
     )
 
 
@@ -130,7 +131,7 @@ def detail(answer: Answer, address: AddressKind) -> Detail:
         port=_port(tags.get(PORT_TAG, "")),
         holder=_name(tags.get(PROJECT_TAG, "")),
         held_since=_moment(tags.get(ALLOCATED_AT_TAG, "")),
-        zone=answer.get("Placement", {}).get("AvailabilityZone"),
+        zone=_shared(answer.get("Placement", {}).get("AvailabilityZone")),
         launched_at=launched.astimezone(UTC) if isinstance(launched, datetime) else None,
     )
 
@@ -168,6 +169,11 @@ def seen_outside(identity: InstanceId, told: Detail) -> SeenInstance:
         zone=told.zone,
         launched_at=told.launched_at,
     )
+
+
+def _shared(text: str | None) -> str | None:
+    """Return the one copy of a text that thousands of instances have in common."""
+    return None if text is None else intern(text)
 
 
 def _template(answer: Answer) -> str | None:

@@ -119,7 +119,7 @@ def token_desk(settings: Settings, *, changes: bool, makes: bool = False) -> Ite
             yield OpenDesk(_desk(Transactions(engine)), name)
         return
     new = file is not None and not file.exists()
-    transactions = Transactions(open_database(settings.database_url, connections=1))
+    transactions = Transactions(open_database(settings.database_url, connections=2))
     try:
         yield OpenDesk(_desk(transactions), name, new)
     finally:

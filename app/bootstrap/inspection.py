@@ -55,7 +55,7 @@ def inspect(settings: Settings) -> Inspection:
                 controls=SqlControls(transactions),
                 cloud=cloud,
                 clock=clock,
-                launch_failure=lambda seen: newest_failure(seen, cloud, clock),
+                launch_failure=lambda rest: newest_failure(rest, cloud, clock),
             )
             return replace(found, due=SqlLifetimes(transactions).due(name))
 

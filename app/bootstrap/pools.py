@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from app.aws.account import Account, StaticKeys
@@ -108,8 +108,8 @@ def new_jobs(
             pool.name, lifetimes=lifetimes, see=watch.look_at, mandate=mandate, meter=meter
         )
 
-        def tick(urgent: bool) -> PassReport:
-            return reconciler.tick(urgent=urgent)
+        def tick(urgent: bool, wanted: Callable[[], bool]) -> PassReport:
+            return reconciler.tick(urgent=urgent, wanted=wanted)
 
         return Jobs(
             tick=tick,

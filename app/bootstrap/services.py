@@ -52,9 +52,9 @@ from app.telemetry import folder
 from app.telemetry.metrics import Metrics
 from app.webhook import WebhookSender
 
-BESIDE = 6
-"""Connections to the database, beside one for each thread that serves: the lease, the samples, the webhook,
-the roll call, and two more."""
+BESIDE = 7
+"""Connections to the database, beside one for each thread that serves: what is kept to write with, the lease,
+the samples, the webhook, the roll call, and two more."""
 BESIDE_PER_POOL = 4
 """And these for each pool: its passes, its probes, its time limits, its activity."""
 
@@ -119,7 +119,6 @@ def build(settings: Settings, *, patient: bool = False) -> Services:
     status_reader = StatusReader(
         pools=settings.pools,
         poll_interval=max(intervals.values()),
-        registry=registry,
         census=SqlCensus(transactions),
         replica=replica,
         clock=clock,

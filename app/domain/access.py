@@ -23,8 +23,10 @@ class Role(StrEnum):
 
     def allows(self, needed: "Role") -> bool:
         """Whether who has this role may do what needs the other."""
-        ranks = list(Role)
-        return ranks.index(self) >= ranks.index(needed)
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,19 +17,23 @@ from app.domain.model import (
     project_id,
 )
 from app.domain.oddities import named
+from app.domain.settled import Unsettled
 
 _FREE = frozenset({InstanceState.BOOTING, InstanceState.IDLE})
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def adoptions(seen: Observation, known: Known, now: datetime) -> Iterator[Adopt]:
+def adoptions(rest: Unsettled, now: datetime) -> Iterator[Adopt]:
     """Take for allocated what is in use by its tags, and give it to the project that they name.
 
     A project holds one instance: the one the registry has, else the one it was given last. Others with its
     name on them are in use as well, by nobody we could name.
     """
-    holding = {one.project for one in known.values() if one.state is InstanceState.ALLOCATED}
-    tagged = [look for look in seen.staying if look.holder is not None and _adoptable(look, known)]
+    known = rest.known
+    tagged = [look for look in rest.seen.staying if look.holder is not None and _adoptable(look, known)]
+    if not tagged:
+        return
+    holding = {one.project for one in rest.everybody.values() if one.state is InstanceState.ALLOCATED}
     for look in sorted(tagged, key=lambda look: (look.held_since or _LONG_AGO, look.id), reverse=True):
         project = _named(look)
         if project in holding:

@@ -1,10 +1,11 @@
 """The nouns: instance, allocation, policy, and one look at AWS (an observation)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import NewType
 
 from app.domain.errors import InvalidInstanceId, InvalidPoolName, InvalidProjectId
@@ -292,6 +293,11 @@ class SeenInstance:
         return self.lifecycle is not Lifecycle.ABSENT
 
     @property
+    def serving(self) -> bool:
+        """Whether it is in service, or on its way there: the group counts it."""
+        return self.lifecycle is Lifecycle.IN_SERVICE or self.lifecycle is Lifecycle.PENDING
+
+    @property
     def unlisted(self) -> bool:
         """Whether neither the group nor EC2 lists it."""
         return self.lifecycle is Lifecycle.ABSENT and self.power is Power.UNKNOWN
@@ -334,7 +340,7 @@ class Notice:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Observation:
     """One look at AWS."""
 
@@ -346,10 +352,10 @@ class Observation:
     throttled: bool = False
     """AWS throttled a part of this look."""
 
-    @property
-    def staying(self) -> Iterator[SeenInstance]:
+    @cached_property
+    def staying(self) -> tuple[SeenInstance, ...]:
         """The members that are not on their way out."""
-        return (look for look in self.instances.values() if look.member and not look.leaving)
+        return tuple(look for look in self.instances.values() if look.member and not look.leaving)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

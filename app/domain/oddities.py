@@ -17,8 +17,10 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.setbacks import Setbacks
+from app.domain.settled import Unsettled
 
 _LIVING = frozenset({InstanceState.BOOTING, InstanceState.IDLE, InstanceState.ALLOCATED})
+_SEVERAL = 2
 _NAMED = 5
 """How many instances a notice names: enough to find them all."""
 
@@ -75,20 +77,28 @@ _LAUNCH_CODES = {
 }
 
 
-def mass_absence(seen: Observation, known: Known) -> frozenset[InstanceId]:
+def mass_absence(rest: Unsettled) -> frozenset[InstanceId]:
     """Name the instances that a look misses without a trace, if they are too many to vanish at once.
 
     More than one, and half or more of all that were there when the first of them was missed: EC2 lists the
     terminated for about an hour. A look into a wrong region or account would show just that.
     """
+    seen = rest.seen
     if not seen.complete:
         return frozenset()
-    ours = [instance for instance in known.values() if instance.state in _LIVING]
-    missing = [one for one in ours if (look := seen.instances.get(one.id)) is None or look.unlisted]
-    began = min((one.missing_since for one in missing if one.missing_since is not None), default=None)
-    there = [one for one in ours if one in missing or began is None or one.state_since < began]
-    many = len(missing) > 1 and 2 * len(missing) >= len(there)
-    return frozenset(one.id for one in missing) if many else frozenset()
+    missing = {
+        one.id: one
+        for one in rest.known.values()
+        if one.state in _LIVING and ((look := seen.instances.get(one.id)) is None or look.unlisted)
+    }
+    if len(missing) < _SEVERAL:
+        return frozenset()
+    began = min(
+        (one.missing_since for one in missing.values() if one.missing_since is not None), default=None
+    )
+    ours = (one for one in rest.everybody.values() if one.state in _LIVING)
+    there = sum(began is None or one.state_since < began or one.id in missing for one in ours)
+    return frozenset(missing) if 2 * len(missing) >= there else frozenset()
 
 
 def absurdity(doubtful: frozenset[InstanceId], *, refused: bool) -> Notice:

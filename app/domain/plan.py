@@ -33,12 +33,15 @@ from app.domain.model import (
 )
 from app.domain.oddities import absurdity, mass_absence, oddities, setback_notices
 from app.domain.setbacks import Setbacks
+from app.domain.settled import Unsettled
 from app.domain.sizing import Sizing, resize, size
 
 PROTECTED_AT_ONCE = 50
 """How many ids SetInstanceProtection takes, by the Auto Scaling API reference."""
 
 NO_SETBACKS = Setbacks()
+
+_ENDING = frozenset({InstanceState.TERMINATING, InstanceState.TERMINATED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,7 @@ class Plan:
 
 
 def plan(
-    seen: Observation,
-    known: Known,
+    rest: Unsettled,
     waiting: int,
     policy: Policy,
     now: datetime,
@@ -64,13 +66,14 @@ def plan(
 ) -> Plan:
     """Decide what one pass must do. Same arguments, same plan; a world that stands still soon needs none.
 
-    `known` has the living, and of the terminated those that AWS still lists as members. `assured` says that
+    `rest` has the living, and of the terminated those that AWS still lists as members. `assured` says that
     this is surely the group we know. Where it is not, a look that misses half of all is refused as a whole:
     nothing that it shows is taken in, and nothing is written. Of a paused pool the registry is kept up to
     date, and nothing is changed at AWS.
     """
-    sizing = size(seen, known, waiting, policy, setbacks, now)
-    doubtful = mass_absence(seen, known)
+    seen, known = rest.seen, rest.known
+    sizing = size(rest, waiting, policy, setbacks, now)
+    doubtful = mass_absence(rest)
     if doubtful and not assured:
         return Plan(
             actions=(), sizing=sizing.refused(), notices=(absurdity(doubtful, refused=True),), refused=True
@@ -85,7 +88,7 @@ def plan(
     return Plan(
         actions=(
             *resize(sizing),  # before all that is many: a top-up must not wait, nor its figures grow old
-            *track(seen, known, doubtful, policy, now),
+            *track(rest, doubtful, policy, now),
             *changes,
         ),
         sizing=sizing,
@@ -100,10 +103,11 @@ def plan(
 
 
 def track(
-    seen: Observation, known: Known, doubtful: frozenset[InstanceId], policy: Policy, now: datetime
+    rest: Unsettled, doubtful: frozenset[InstanceId], policy: Policy, now: datetime
 ) -> Iterator[Action]:
     """Bring the registry up to what AWS shows, one instance at a time; of the `doubtful`, slowly."""
-    adopted = {action.seen.id: action for action in adoptions(seen, known, now)}
+    seen, known = rest.seen, rest.known
+    adopted = {action.seen.id: action for action in adoptions(rest, now)}
     yield from adopted.values()
     for look in seen.staying:
         if look.id not in known and look.id not in adopted:
@@ -202,6 +206,6 @@ def _still_fit(instance: Instance, look: SeenInstance) -> bool:
 
 def _wants_protection(look: SeenInstance, instance: Instance | None) -> bool:
     """Whether a member that AWS would let us protect is not; one that we end needs it no longer."""
-    ending = {InstanceState.TERMINATING, InstanceState.TERMINATED}
-    wanted = instance is None or instance.held or instance.state not in ending
-    return wanted and look.lifecycle is Lifecycle.IN_SERVICE and not look.protected
+    if look.protected or look.lifecycle is not Lifecycle.IN_SERVICE:
+        return False
+    return instance is None or instance.held or instance.state not in _ENDING

@@ -17,6 +17,7 @@ from app.domain.model import (
 )
 from app.domain.oddities import unwatched
 from app.domain.setbacks import Setbacks
+from app.domain.settled import Unsettled
 
 _TO_BE_MENDED = frozenset({Limit.QUOTA, Limit.CONFIGURATION})
 """Reasons of failed launches that no waiting mends: to ask for more would be in vain."""
@@ -44,19 +45,18 @@ def desired_capacity(*, allocated: int, waiting: int, buffer: int) -> int:
     return allocated + waiting + buffer
 
 
-def size(  # noqa: PLR0917 - the arguments of a plan
-    seen: Observation, known: Known, waiting: int, policy: Policy, setbacks: Setbacks, now: datetime
-) -> Sizing:
+def size(rest: Unsettled, waiting: int, policy: Policy, setbacks: Setbacks, now: datetime) -> Sizing:
     """Compute desired capacity from this look alone; never lower than it is."""
-    members = tuple(seen.staying)
-    counted = [look for look in members if look.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE}]
-    allocated = sum(_taken(look, known) for look in members)
+    seen, known = rest.seen, rest.known
+    counted = [look for look in seen.staying if look.serving]
+    coming = rest.settled + len(counted)
+    allocated = rest.settled + sum(_taken(look, known) for look in seen.staying)
     wanted = desired_capacity(allocated=allocated, waiting=waiting, buffer=policy.buffer)
     group = seen.group
-    current = len(counted) if group.desired is None else group.desired
+    current = coming if group.desired is None else group.desired
     bounded = wanted if group.max_size is None else min(wanted, group.max_size)
     target = max(bounded, current, group.min_size or 0)
-    limited_by = _limit(seen, known, policy, setbacks, wanted=wanted, current=current, coming=len(counted))
+    limited_by = _limit(seen, known, policy, setbacks, wanted=wanted, current=current, coming=coming)
     if limited_by is None and _idle(known) < policy.buffer and _abandoned(known, policy, now):
         limited_by = Limit.BOOT_FAILURES
     if limited_by in _TO_BE_MENDED and setbacks.launch is not None:

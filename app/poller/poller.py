@@ -21,7 +21,7 @@ from app.service.unattended import Unattended
 log = structlog.get_logger()
 
 # All in seconds.
-BEAT = 0.2
+BEAT = 0.1
 """How often to look whether a pass is due."""
 PROBE = 1.0
 """How often instances are probed; where one hangs, the next round waits for it."""

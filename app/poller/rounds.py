@@ -21,8 +21,11 @@ log = structlog.get_logger()
 class Jobs:
     """What a leader does for one pool in one term."""
 
-    tick: Callable[[bool], PassReport]
-    """A pass; is told whether somebody wished for it. May raise RegistryUnavailable or NotLeading."""
+    tick: Callable[[bool, Callable[[], bool]], PassReport]
+    """A pass; is told whether somebody wished for it, and asks whether the next one is wished for by now.
+
+    May raise RegistryUnavailable or NotLeading.
+    """
     probe: Callable[[], bool]
     """Ask the instances; true where a pass may find news then."""
     examine: Callable[[], bool]
@@ -127,7 +130,7 @@ class Rounds:
         """Run a pass, and note how it went: one that was put off before it had looked is none."""
         begun, report = self._monotonic(), None
         try:
-            report = jobs.tick(self.pace.urgent)
+            report = jobs.tick(self.pace.urgent, self.pace.wanted)
         finally:
             if report is None or report.took_place:
                 succeeded = report is not None and not report.failed

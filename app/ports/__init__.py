@@ -5,7 +5,7 @@ The contract tests in tests/contract/ hold each implementation, and each fake, t
 
 from app.ports.activity import Activity, Heard, HeartbeatReader
 from app.ports.catalogue import ENDED, Catalogue, Matches, Page
-from app.ports.census import Census, Survey
+from app.ports.census import Census, Listed, Listing, Survey, Watch
 from app.ports.clock import Clock
 from app.ports.cloud import Cloud, Preflight, TerminateOutcome
 from app.ports.controls import ControlPanel
@@ -44,6 +44,8 @@ __all__ = [
     "Leases",
     "Lifetimes",
     "Line",
+    "Listed",
+    "Listing",
     "Mandate",
     "Matches",
     "Message",
@@ -65,4 +67,5 @@ __all__ = [
     "Tokens",
     "Unproved",
     "Waker",
+    "Watch",
 ]

@@ -188,6 +188,10 @@ class Registry(Protocol):
         """Return those of `some` that the registry has as terminated."""
         ...
 
+    def these(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
+        """Return those of `some` that the registry has, in whatever state and pool."""
+        ...
+
     def waiting(self, pool: PoolName, *, now: datetime) -> int:
         """Count the projects that asked in vain a short time ago and hold nothing yet."""
         ...

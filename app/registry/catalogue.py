@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, bindparam, exists, select
+from sqlalchemy import Integer, Row, Select, bindparam, exists, select
 
 from app.domain.errors import AllocationNotFound, InstanceNotFound
 from app.domain.events import Event
@@ -70,15 +70,18 @@ class SqlCatalogue:
         limit: int,
     ) -> Page[Instance]:
         """See Catalogue.instances."""
-        wanted = statements.every_instance.order_by(instances.c.id)
-        wanted = _where(wanted, {instances.c.pool: pool})
-        wanted = wanted.where(instances.c.state.in_(_ALIVE if state is None else [state.value]))
+        some = _where(select(instances.c.id), {instances.c.pool: pool})
+        some = some.where(instances.c.state.in_(_ALIVE if state is None else [state.value]))
         if pool is None:  # by name, or every instance that ever lived would be read
-            wanted = wanted.where(instances.c.pool.in_(select(pools.c.name)))
+            some = some.where(instances.c.pool.in_(select(pools.c.name)))
         if after is not None:
-            wanted = wanted.where(instances.c.id > after)
-        found, more = self._page(wanted, limit)
-        return Page([rows.instance(row) for row in found], more)
+            some = some.where(instances.c.id > after)
+        # The ids first, so that no whole row is read and sorted but those that are shown.
+        shown = some.order_by(instances.c.id).limit(bindparam("count", type_=Integer))
+        with self._looking() as tx:
+            wanted = statements.every_instance.where(instances.c.id.in_(shown.scalar_subquery()))
+            found = tx.execute(wanted.order_by(instances.c.id), {"count": limit + 1}).all()
+        return Page([rows.instance(row) for row in found[:limit]], more=len(found) > limit)
 
     def find_instances(
         self,

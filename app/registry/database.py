@@ -1,7 +1,9 @@
 """Opening the database: connections that keep what they promised, and the newest schema."""
 
+import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from app.domain.errors import RegistryUnusable
 from app.registry.postgresql import LIMITS, Limits, postgresql
 from app.registry.versions import outdated, revision, try_to_write, upgrade
 
-_IDENTITY = "identity"
-
 EXCLUSIVE = "exclusive"
 """Execution option: the transaction takes SQLite's write lock when it begins."""
+BEGUN = "begun"
+"""Execution option: who has the connection sees to BEGIN, COMMIT and ROLLBACK itself (SQLite)."""
+
+_OPENED = "opened"
 
 
 def open_database(
@@ -24,13 +28,16 @@ def open_database(
 ) -> Engine:
     """Connect, and bring the schema up to date. The limits are PostgreSQL's.
 
+    There are so many connections at most; Transactions keeps one of them to write with.
+
     Raises RegistryUnusable, in one sentence, where that cannot be done; the database is then as it was. Where
     it does not answer, or cannot be written just now, the `patient` get their engine all the same: each use
     of it fails with SQLAlchemyError until the database is back, and its schema is ours or can be used. They
     never bring it up to date: that is for a start.
     """
     where = parsed(url)
-    engine = _engine(where, limits, pool_size=connections, max_overflow=0)
+    # Who was lent last is lent again: it has prepared its statements, or read SQLite's pages, already.
+    engine = _engine(where, limits, pool_size=connections, max_overflow=0, pool_use_lifo=True)
     name = where.render_as_string(hide_password=True)
     try:
         _prepare(where, name, limits)
@@ -125,7 +132,7 @@ def _sqlite(url: URL, **pool: Any) -> Engine:
                 f"The folder of {url.database} cannot be made: {error.strerror}."
             ) from error
     engine = create_engine(url, connect_args={"timeout": 5.0}, **pool)
-    file = file_of(url)
+    file = str(file_of(url))
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: Any) -> None:
@@ -135,30 +142,55 @@ def _sqlite(url: URL, **pool: Any) -> Engine:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")  # an answer given is an answer kept, even at power loss
         connection.execute("PRAGMA foreign_keys=ON")
-        record.info[_IDENTITY] = _identity(file)  # not sooner: a new file is made by the first look at it
+        # Not sooner: a new file is made by the first look at it.
+        record.info[_OPENED] = _Opened(file, _identity(file))
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # Straight to the driver: through SQLAlchemy's statement machinery this costs a tenth of a claim.
-        exclusive = connection.get_execution_options().get(EXCLUSIVE)
-        begin = "BEGIN IMMEDIATE" if exclusive else "BEGIN"
-        if exclusive and connection.info[_IDENTITY] != _identity(file):
-            # Others would go on with the new file, and hand out what we hand out.
-            gone = sqlite3.OperationalError(f"{file} was replaced or taken away: start the service anew")
-            raise OperationalError(begin, None, gone)
+        options = connection.get_execution_options()
+        if options.get(BEGUN):
+            return
         driver: Any = connection.connection.dbapi_connection
+        if options.get(EXCLUSIVE):
+            take_write_lock(connection, driver)
+            return
         try:
-            driver.execute(begin)
-        except sqlite3.Error as error:  # somebody else holds the file's lock for too long
-            raise OperationalError(begin, None, error) from error
+            driver.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise OperationalError("BEGIN", None, error) from error
 
     return engine
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
+def take_write_lock(connection: Connection, driver: Any) -> None:
+    """Begin the one transaction on SQLite that may write; OperationalError where there can be none.
+
+    It goes straight to the driver: through SQLAlchemy's statement machinery this costs a tenth of a claim.
+    """
+    begin = "BEGIN IMMEDIATE"
+    opened: _Opened = connection.info[_OPENED]
+    if opened.identity != _identity(opened.file):
+        # Others would go on with the new file, and hand out what we hand out.
+        gone = f"{opened.file} was replaced or taken away: start the service anew"
+        raise OperationalError(begin, None, sqlite3.OperationalError(gone))
+    try:
+        driver.execute(begin)
+    except sqlite3.Error as error:  # somebody else holds the file's lock for too long
+        raise OperationalError(begin, None, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The file that a connection has opened."""
+
+    file: str
+    identity: tuple[int, int] | None
+
+
+def _identity(file: str) -> tuple[int, int] | None:
     """Tell one file from another that has its name; None where there is none."""
     try:
-        found = file.stat()
+        found = os.stat(file)  # noqa: PTH116 - before each transaction: a Path takes three times as long
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -37,6 +37,11 @@ class Ahead:
     why: EndReason
 
 
+def are_wanted(tx: Connection) -> bool:
+    """Whether there is somebody to tell."""
+    return tx.get_execution_options().get(TELLS) is not None
+
+
 def write(tx: Connection, event: Event, ahead: Ahead | None) -> None:
     """Write the message that tells of an event of the audit trail, where there is one, and somebody to tell.
 

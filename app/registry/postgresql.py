@@ -1,20 +1,29 @@
 """Connections to PostgreSQL on which every wait has an end, whatever becomes of server and network."""
 
-from collections.abc import Callable
+import select
+import time
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.errors import ReadOnlySqlTransaction, _WaitTimeout
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.registry import straight
 from app.registry.addresses import located
 
 T = TypeVar("T")
+
+PIECEMEAL = "piecemeal"
+"""Execution option: nothing holds the statements together, so that no BEGIN and no COMMIT has to be sent."""
+
+_USED_AT = "used_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,8 @@ class Limits:
     """What a client has locked that was cut off in the middle is free after that."""
     silence: float | None = 4.0
     """For any answer. Longer than a statement may take: the server's own word comes first."""
+    unused: float = 1.0
+    """That a connection may lie there, and be lent without being asked whether it still lives."""
 
     def without_hurry(self) -> "Limits":
         """For a migration, which takes as long as it takes, and for others that wait for its end."""
@@ -67,7 +78,6 @@ def postgresql(url: URL, limits: Limits, *, read_only: bool = False, **pool: Any
         pool["pool_timeout"] = limits.pool
     engine = create_engine(
         url,
-        pool_pre_ping=True,
         connect_args={
             "connect_timeout": limits.connect,
             # For a wait without end, and for whoever dials through something that forgets idle connections.
@@ -90,6 +100,16 @@ def postgresql(url: URL, limits: Limits, *, read_only: bool = False, **pool: Any
             raise
         return connection
 
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # psycopg sends BEGIN with the first statement, and what commits says nothing where there was none.
+        driver: Any = connection.connection.dbapi_connection
+        piecemeal = bool(connection.get_execution_options().get(PIECEMEAL))
+        if driver.autocommit is not piecemeal:
+            driver.autocommit = piecemeal
+
+    _replace_the_dead(engine, limits.unused)
+
     if not read_only:
 
         @event.listens_for(engine, "handle_error")
@@ -99,6 +119,58 @@ def postgresql(url: URL, limits: Limits, *, read_only: bool = False, **pool: Any
                 context.is_disconnect = True
 
     return engine
+
+
+def _replace_the_dead(engine: Engine, unused: float) -> None:
+    """Have a connection that may be dead asked before it is lent, and all replaced where it says nothing.
+
+    A server that ends, in whichever way, says so on each of its connections, and so does a proxy: a look
+    whether something came unasked finds it, and costs no question. A lost network says nothing; whoever used
+    a connection a moment ago would have noticed. So those are asked, too, that lay unused for longer.
+    """
+
+    def used(_driver: Any, record: Any) -> None:
+        note_use(record.info)
+
+    event.listen(engine, "connect", used)
+    event.listen(engine, "checkin", used)
+
+    @event.listens_for(engine, "checkout")
+    def _check(driver: Any, record: Any, _lent: Any) -> None:
+        try:
+            _ask(engine, driver, record.info, unused)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
+
+
+def note_use(info: MutableMapping[Any, Any]) -> None:
+    """Note, in what is known of a connection, that the server has just answered on it."""
+    info[_USED_AT] = time.monotonic()
+
+
+def lives(connection: Connection) -> bool:
+    """Whether a connection that was kept can be used once more; if not, none of its age is used either."""
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        _ask(connection.engine, driver, connection.info, LIMITS.unused)
+    except psycopg.Error as error:
+        with suppress(SQLAlchemyError):
+            straight.failed(connection, error, "SELECT 1")
+        return False
+    return True
+
+
+def _ask(engine: Engine, driver: Any, info: MutableMapping[Any, Any], unused: float) -> None:
+    """Ask on a connection that may be dead whether it lives; psycopg.Error where it does not."""
+    if time.monotonic() - info[_USED_AT] >= unused or _has_word(driver):
+        engine.dialect.do_ping(driver)
+
+
+def _has_word(connection: BoundedConnection) -> bool:
+    """Whether something came that nobody has read: a notice, or the end."""
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    return bool(look.poll(0))
 
 
 def _setting(limits: Limits, *, read_only: bool) -> Callable[[BoundedConnection], None]:

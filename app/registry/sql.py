@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from app.domain.events import Event, EventKind
 from app.domain.model import (
@@ -24,9 +25,12 @@ from app.domain.sight import Sight
 from app.domain.telling import Told, follow
 from app.domain.terms import UNLIMITED, Terms, TermsPolicy
 from app.ports import Claimed, RequestId
-from app.registry import claims, endings, holds, limits, rows, statements, steps
+from app.registry import batches, claims, endings, holds, limits, rows, statements, steps
+from app.registry.batches import Batches
 from app.registry.claims import Claim
 from app.registry.errors import Conflict
+from app.registry.group_commit import GroupCommit
+from app.registry.last_read import LastRead
 from app.registry.steps import POLLER
 from app.registry.transactions import Transactions
 
@@ -41,6 +45,8 @@ class SqlRegistry:
         self._transactions = transactions
         self._exclusively, self._looking = transactions.exclusively, transactions.looking
         self._locks_rows = transactions.lock_rows
+        self._last_read: dict[PoolName, LastRead] = {}
+        self._batches = GroupCommit(Batches(transactions).settle, most=batches.MOST)
 
     def close(self) -> None:
         """Close every connection."""
@@ -73,7 +79,8 @@ class SqlRegistry:
             request=request,
             wanted=wanted,
         )
-        return claims.answer(self._transactions, claim)
+        settled = self._batches.ask(claim) if batches.is_plain(claim) else None
+        return settled or claims.answer(self._transactions, claim)
 
     def destroy(
         self, instance: InstanceId, *, expect: Sight | None = None, actor: str, now: datetime
@@ -129,7 +136,7 @@ class SqlRegistry:
         """Have what concerns one project happen one after the other, also before it holds a row to lock.
 
         Its claims: the loser of their race would otherwise hold a second instance for a moment, and the pool
-        could look exhausted to a third claim.
+        could look exhausted to a third claim. And a batch of claims waits for no project: see batches.py.
         """
         if self._locks_rows:
             tx.execute(statements.queue_project, {"project": project})
@@ -165,17 +172,29 @@ class SqlRegistry:
         """See Registry.instances."""
         wanted = {"pool": pool, "states": [state.value for state in states]}
         with self._looking() as tx:
-            found = tx.execute(statements.instances_in, wanted).all()
-        return {row.id: rows.instance(row) for row in found}
+            if states != NOT_TERMINATED:
+                found = tx.execute(statements.instances_in, wanted)
+                return {row.id: rows.instance(row) for row in found}
+            last_read = self._last_read.get(pool)
+            if last_read is None:
+                last_read = self._last_read[pool] = LastRead(statements.instances_in, tx.dialect)
+            return last_read.instances(tx, wanted)
 
     def terminated(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
         """See Registry.terminated."""
+        return self._named(statements.terminated_instances, some)
+
+    def these(self, some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
+        """See Registry.these."""
+        return self._named(statements.named_instances, some)
+
+    def _named(self, statement: Select[Any], some: Collection[InstanceId]) -> Mapping[InstanceId, Instance]:
         if not some:
             return {}
         ids, found = sorted(some), {}
         with self._looking() as tx:
             for start in range(0, len(ids), CHUNK):
-                chunk = tx.execute(statements.terminated_instances, {"some": ids[start : start + CHUNK]})
+                chunk = tx.execute(statement, {"some": ids[start : start + CHUNK]})
                 found.update({row.id: rows.instance(row) for row in chunk})
         return found
 
@@ -208,6 +227,8 @@ class SqlRegistry:
             return False
         try:
             with self._exclusively() as tx:
+                if project is not None:
+                    self._queue(tx, project)
                 return steps.adopt(tx, pool, seen, project, port=port, since=since, now=now)
         except Conflict:  # the project holds another one by now
             return False

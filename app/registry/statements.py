@@ -11,6 +11,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     update,
@@ -19,7 +20,10 @@ from sqlalchemy import (
 from app.domain.model import InstanceState
 from app.registry.schema import allocations, boot_failures, events, instances, line, pools, waiting
 
-_held_columns = (
+ONE: ColumnElement[int] = literal_column("1")
+"""As text: for a number that it does not know PostgreSQL makes a plan at each execution."""
+
+HELD = (
     allocations.c.project,
     allocations.c.pool,
     allocations.c.instance_id,
@@ -30,9 +34,10 @@ _held_columns = (
     instances.c.address,
     instances.c.port,
 )
+"""What is told of a live allocation."""
 
 live_allocations = (
-    select(*_held_columns)
+    select(*HELD)
     .join(instances, instances.c.id == allocations.c.instance_id)
     .where(allocations.c.ended_at.is_(None))
 )
@@ -77,7 +82,7 @@ def _take(*conditions: ColumnElement[bool]) -> Take:
 
 def _first(some: Select[tuple[str]], *, skip_locked: bool) -> Executable:
     # SQLite has no row locks and leaves FOR UPDATE out; there one writer at a time is the order.
-    first = some.order_by(instances.c.state_since, instances.c.id).limit(1)
+    first = some.order_by(instances.c.state_since, instances.c.id).limit(ONE)
     first = first.with_for_update(skip_locked=skip_locked)
     return (
         update(instances)
@@ -91,6 +96,18 @@ take_where_nobody_waits = _take(_nobody_waits)
 take_of_the_ready_where_nobody_waits = _take(_nobody_waits, _found_ready)
 take = _take()
 take_of_the_ready = _take(_found_ready)
+
+
+def longest_idle(count: int, *, ready: bool) -> Select[tuple[str]]:
+    """Select several that may be handed out at once, where nobody waits in line.
+
+    Their number stands in the text: PostgreSQL would think of an unknown one as a tenth of the table, and
+    make a plan at each execution.
+    """
+    some = _idle.where(_nobody_waits, *([_found_ready] if ready else []))
+    some = some.order_by(instances.c.state_since, instances.c.id).limit(literal_column(str(count)))
+    return some.with_for_update(skip_locked=True)
+
 
 doubtful_idle = (
     select(instances.c.id, instances.c.address, instances.c.port)
@@ -177,10 +194,8 @@ every_instance = select(
 instances_in = every_instance.where(
     instances.c.pool == bindparam("pool"), instances.c.state.in_(bindparam("states", expanding=True))
 )
-terminated_instances = every_instance.where(
-    instances.c.state == InstanceState.TERMINATED.value,
-    instances.c.id.in_(bindparam("some", expanding=True)),
-)
+named_instances = every_instance.where(instances.c.id.in_(bindparam("some", expanding=True)))
+terminated_instances = named_instances.where(instances.c.state == InstanceState.TERMINATED.value)
 one_instance = every_instance.where(instances.c.id == bindparam("instance"))
 lock_instance = select(instances.c.id).where(instances.c.id == bindparam("instance")).with_for_update()
 

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Engine
 from app.domain.errors import RegistryUnavailable, RegistryUnusable
 from app.registry.breaker import Breaker
 from app.registry.clock import time_of
-from app.registry.database import EXCLUSIVE
 from app.registry.errors import translated
 from app.registry.messages import TELLS
+from app.registry.postgresql import PIECEMEAL
 from app.registry.queue import queue_of
+from app.registry.writer import Writer
 
 
 class Transactions:
@@ -36,10 +37,15 @@ class Transactions:
         """
         self.engine = engine
         self._clock = clock
-        self._writing = engine.execution_options(**{EXCLUSIVE: True, TELLS: self.time if tells else None})
+        telling = {TELLS: self.time if tells else None}
+        self._writer = Writer(engine, telling)
+        side_by_side = engine.execution_options(**telling)
+        self._begin = side_by_side.begin if self.lock_rows else self._writer.begin
         # On SQLite every transaction sees one moment; on PostgreSQL each of its statements one of its own.
-        snapshot = {"isolation_level": "REPEATABLE READ"} if self.lock_rows else {}
-        self._still = engine.execution_options(**snapshot)
+        self._watching = self._still = engine
+        if self.lock_rows:
+            self._watching = engine.execution_options(**{PIECEMEAL: True})
+            self._still = engine.execution_options(isolation_level="REPEATABLE READ")
         self._breaker = breaker or Breaker()
         self._owed: Callable[[], None] | None = None
         # The lock guard. SQLite has one writer at a time, and leaves it to chance who is next: threads and
@@ -57,21 +63,23 @@ class Transactions:
         return self._clock(tx)
 
     @contextmanager
-    def exclusively(self, *, before_all: bool = False) -> Iterator[Connection]:
+    def exclusively(self, *, before_all: bool = False, one_by_one: bool = False) -> Iterator[Connection]:
         """Run a writing transaction: alone on SQLite, ordered by row locks on PostgreSQL.
 
-        What is `before_all` does not wait for what is owed: it is what is owed.
+        What is `before_all` does not wait for what is owed: it is what is owed. What comes `one_by_one` in
+        this process, and often, has a connection of its own also on PostgreSQL.
         """
         if not before_all:
             self._settle()
-        with self._guard, translated(), self._breaker.passing(), self._writing.begin() as tx:
+        begin = self._writer.begin if one_by_one else self._begin
+        with self._guard, translated(), self._breaker.passing(), begin() as tx:
             yield tx
 
     @contextmanager
     def looking(self, *, at_one_moment: bool = False) -> Iterator[Connection]:
-        """Run a transaction that only reads; `at_one_moment` all its statements see the same."""
+        """Run what only reads; `at_one_moment` all its statements see the same."""
         self._settle()
-        engine = self._still if at_one_moment else self.engine
+        engine = self._still if at_one_moment else self._watching
         with translated(), self._breaker.passing(), engine.begin() as tx:
             yield tx
 

@@ -268,7 +268,8 @@ class Allocator:
     def _claim(self, pool: PoolName, claim: Callable[..., Claimed]) -> Claimed:
         now = self._clock.now()
         claim = partial(claim, now=now)
-        since, silent = now - FRESH, set[InstanceId]()
+        since = now - FRESH
+        silent: set[InstanceId] = set()
         while self._clock.now() - now <= PATIENCE:
             try:
                 return claim(ready_since=since, last_try=False)

@@ -4,6 +4,7 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
+from functools import lru_cache
 from threading import Lock
 
 ALLOWED = 10
@@ -72,6 +73,7 @@ class Attempts:
         return key if key in self._counted or len(self._counted) < self._most else _OTHERS
 
 
+@lru_cache(maxsize=1024)  # most requests come from a few
 def _key(address: str) -> str:
     try:
         found = ipaddress.ip_address(address)

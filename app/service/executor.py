@@ -1,6 +1,6 @@
 """Carries out a plan: dull on purpose. One action that fails is told and counted, the rest still run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -46,7 +46,8 @@ from app.service.permits import Feature, Permits
 log = structlog.get_logger()
 
 TAGS_IN_A_PASS = 10
-"""Each is two calls, and nothing waits for them."""
+"""Each is two calls, and nothing waits for them. While the next pass is waited for, a pass writes one: a pool
+that is always busy writes them all the same."""
 REST = timedelta(minutes=1)
 """How long a tag, or a protection, that AWS refused is left alone: others are not to wait behind it."""
 SHORT_REST = timedelta(seconds=5)
@@ -128,8 +129,8 @@ class Executor:
         """Those that the pass in hand has protected."""
         self._resting: dict[tuple[type[Action], InstanceId], datetime] = {}
 
-    def apply(self, actions: Iterable[Action]) -> Outcome:
-        """Do them in order, and say what became of them.
+    def apply(self, actions: Iterable[Action], wanted: Callable[[], bool] = lambda: False) -> Outcome:
+        """Do them in order, and say what became of them. Asks whether the next pass is `wanted`.
 
         Raises NotLeading where another replica may lead by now: it looks for itself, and knows better.
         """
@@ -143,7 +144,8 @@ class Executor:
             if type(action) in outcome.put_off:
                 continue
             if isinstance(action, TagAllocation):
-                if tags == TAGS_IN_A_PASS or self._rests(TagAllocation, action.instance):
+                most = 1 if wanted() else TAGS_IN_A_PASS
+                if tags >= most or self._rests(TagAllocation, action.instance):
                     continue
                 tags += 1
             try:

@@ -7,6 +7,7 @@ from app.domain.errors import GroupChanged
 from app.domain.model import InstanceState, Known, Observation, Policy
 from app.domain.plan import Plan, plan
 from app.domain.setbacks import LaunchFailure, Setbacks
+from app.domain.settled import Unsettled
 from app.ports import Clock, Cloud, ControlPanel, Due, Registry
 
 
@@ -18,6 +19,8 @@ class Preview:
     """The settings', with what operators said put over it."""
     seen: Observation
     known: Known
+    rest: Unsettled
+    """What is to be looked through of both."""
     waiting: int
     todo: Plan
     due: Due | None = None
@@ -31,7 +34,7 @@ def preview(
     controls: ControlPanel,
     cloud: Cloud,
     clock: Clock,
-    launch_failure: Callable[[Observation], LaunchFailure | None] = lambda _: None,
+    launch_failure: Callable[[Unsettled], LaunchFailure | None] = lambda _: None,
     urgent: bool = False,
 ) -> Preview:
     """Look at registry and AWS, and decide what a pass must do; `launch_failure` explains missing members.
@@ -52,9 +55,10 @@ def preview(
         )
     strangers = [look.id for look in seen.instances.values() if look.member and look.id not in known]
     known = {**known, **registry.terminated(strangers)}
-    booting = {one.template for one in known.values() if one.state is InstanceState.BOOTING}
+    rest = Unsettled.of(seen, known)
+    booting = {one.template for one in rest.known.values() if one.state is InstanceState.BOOTING}
     rows = (row for row in registry.boot_failures(policy.pool) if row.template in booting)
-    setbacks = Setbacks(launch=launch_failure(seen), boots=tuple(rows))
+    setbacks = Setbacks(launch=launch_failure(rest), boots=tuple(rows))
     assured = before is not None and before == seen.group.arn
-    todo = plan(seen, known, waiting, policy, clock.now(), setbacks=setbacks, assured=assured)
-    return Preview(policy=policy, seen=seen, known=known, waiting=waiting, todo=todo)
+    todo = plan(rest, waiting, policy, clock.now(), setbacks=setbacks, assured=assured)
+    return Preview(policy=policy, seen=seen, known=known, rest=rest, waiting=waiting, todo=todo)

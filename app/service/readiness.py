@@ -61,9 +61,10 @@ class Readiness:
         self._booting = ()
 
     def round(self) -> bool:
-        """Probe what is booting, and the idle ones whose turn it is; say whether anything changed.
+        """Probe what is booting, and the idle ones whose turn it is; say whether a pass has work for it.
 
-        Offers what has become ready, replaces what takes too long, withdraws what stopped answering.
+        Offers what has become ready, for which no pass is needed; replaces what takes too long, and withdraws
+        what stopped answering.
         """
         if not self._looked:
             return False  # an address may be another instance's since this process last ran
@@ -91,7 +92,6 @@ class Readiness:
         for action in conclude_boots(booting, known, ready, failures, policy=policy, now=now):
             if isinstance(action, MarkIdle):
                 if registry.mark_idle(action.instance, action.address, action.port, now=now):
-                    changed = True
                     self._time(known[action.instance], now)
             else:
                 changed |= registry.end(

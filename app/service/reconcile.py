@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from app.domain.actions import RaiseDesired
+from app.domain.actions import Adopt, Discover, RaiseDesired, Record
 from app.domain.boots import boots
 from app.domain.counting import counted
 from app.domain.errors import BudgetSpent, CloudError, NotLeading, Paused
@@ -23,6 +23,7 @@ from app.domain.model import (
 )
 from app.domain.oddities import named
 from app.domain.plan import Plan
+from app.domain.settled import Unsettled
 from app.ports import Clock, Cloud, ControlPanel, Mandate, Registry
 from app.service.desired import DesiredLog
 from app.service.examination import Examination
@@ -102,10 +103,11 @@ class Reconciler:
         self._strays = StrayWatch(policy.absence_grace)
         self._short = False
 
-    def tick(self, *, urgent: bool = False) -> PassReport:
+    def tick(self, *, urgent: bool = False, wanted: Callable[[], bool] = lambda: False) -> PassReport:
         """Run one pass. A failing action does not stop the others; a failing look stops the pass.
 
         One that somebody wished for is `urgent`: what it needs to raise desired capacity, it may borrow.
+        As soon as the next one is `wanted`, this one leaves what can wait.
         Raises NotLeading, or RegistryUnavailable, where it could not be finished.
         """
         begun = self._monotonic()
@@ -129,10 +131,10 @@ class Reconciler:
             self._readiness.see_nothing()
             return self._refused(now.todo)
         self._still_leading()
-        self._note_what_others_did(now.seen, now.known)
-        outcome = self._executor.apply(now.todo.actions)
-        after = self._registry.instances(self._policy.pool)
-        booting = boots(now.seen, after)
+        self._note_what_others_did(now.rest.seen, now.rest.known)
+        outcome = self._executor.apply(now.todo.actions, wanted)
+        after = self._after(now, outcome)
+        booting = boots(now.rest.seen, after)
         safe = [look for look in booting if look.protected or self._secured(look.id, outcome)]
         self._readiness.see(safe)
         bare = {look.id for look in booting} - {look.id for look in safe}
@@ -143,7 +145,7 @@ class Reconciler:
         learnt = self._shortage.ask()  # a call that nothing waits for
         return PassReport(
             changed=outcome.changed or learnt,
-            unsettled=self._unsettled(now.seen, after),
+            unsettled=self._unsettled(now.rest, after),
             throttled=now.seen.throttled or outcome.throttled,
             put_off=outcome.put_off_for,
         )
@@ -152,6 +154,11 @@ class Reconciler:
         """Raise NotLeading where another may lead by now: what this pass saw is of no use then."""
         if not self._mandate.trusted:
             raise NotLeading("The pass took longer than this replica may lead: it is left to the next.")
+
+    def _after(self, now: Preview, outcome: Outcome) -> Known:
+        """Return what the registry has of the unsettled now: what the actions changed is read again."""
+        changed = {_subject(action) for action in outcome.done if isinstance(action, Record)}
+        return {**now.rest.known, **self._registry.these(changed)}
 
     def _note_what_others_did(self, seen: Observation, known: Known) -> None:
         now, pool = self._clock.now(), self._policy.pool
@@ -219,10 +226,11 @@ class Reconciler:
         view = replace(last, limited_by=Limit.AWS_ERRORS, notices=notices, last_attempt_at=now)
         self._registry.record_view(view)
 
-    def _unsettled(self, seen: Observation, after: Known) -> bool:
+    def _unsettled(self, rest: Unsettled, after: Known) -> bool:
         """Whether to look again soon. What is stuck for long is no reason: AWS's calls are not for free."""
         now = self._clock.now()
-        awaited = self._desired.awaits_members and sum(1 for _ in seen.staying) < (seen.group.desired or 0)
+        staying = rest.settled + len(rest.seen.staying)
+        awaited = self._desired.awaits_members and staying < (rest.seen.group.desired or 0)
         return awaited or any(
             instance.state in MOVING
             and not instance.held
@@ -231,15 +239,15 @@ class Reconciler:
         )
 
     def _tell(self, now: Preview, outcome: Outcome, after: Known, took: float) -> None:
-        count = counted(after.values())
+        settled, count = now.rest.settled, counted(after.values())
         sizing, limited_by = now.todo.sizing, outcome.limited_by(now.todo)
         raised = any(isinstance(one, RaiseDesired) for one in outcome.done)
         log.info(
             "pass.finished",
             pool=self._policy.pool,
-            found=sum(look.member for look in now.seen.instances.values()),
+            found=settled + sum(look.member for look in now.rest.seen.instances.values()),
             idle=count.of(InstanceState.IDLE),
-            used=count.of(InstanceState.ALLOCATED),
+            used=settled + count.of(InstanceState.ALLOCATED),
             booting=count.of(InstanceState.BOOTING),
             terminating=count.of(InstanceState.TERMINATING),
             held=count.held,
@@ -251,6 +259,10 @@ class Reconciler:
             failed=len(outcome.failures),
             ms=round(took * 1000, 1),
         )
+
+
+def _subject(record: Record) -> InstanceId:
+    return record.seen.id if isinstance(record, Discover | Adopt) else record.instance
 
 
 def _unprotected(bare: Collection[InstanceId]) -> Iterator[Notice]:

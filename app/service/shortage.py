@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from app.domain.errors import BudgetSpent, CloudError, Denied
-from app.domain.model import Lifecycle, Limit, Observation, PoolName
+from app.domain.model import Limit, PoolName
 from app.domain.setbacks import LaunchFailure
+from app.domain.settled import Unsettled
 from app.ports import Clock, Cloud
 from app.service.permits import Feature, Permits
 
@@ -33,14 +34,14 @@ class Shortage:
         self._asked_at: datetime | None = None
         self._failure: LaunchFailure | None = None
 
-    def failure(self, seen: Observation) -> LaunchFailure | None:
+    def failure(self, rest: Unsettled) -> LaunchFailure | None:
         """Return what kept AWS from launching what this look misses; None where nothing is missing."""
         now = self._clock.now()
-        if not _members_missing(seen):
+        if not _members_missing(rest):
             self._since = self._asked_at = self._failure = None
             return None
         self._since = self._since or now
-        if self._failure is None and now - self._since >= UNEXPLAINED and seen.group.launches:
+        if self._failure is None and now - self._since >= UNEXPLAINED and rest.seen.group.launches:
             return LaunchFailure(
                 limit=Limit.AWS_ERRORS,
                 message="they have been missing for two minutes, and AWS does not say why, or not to us.",
@@ -77,16 +78,16 @@ class Shortage:
         return before is None and self._failure is not None
 
 
-def _members_missing(seen: Observation) -> bool:
-    if seen.group.desired is None:
+def _members_missing(rest: Unsettled) -> bool:
+    desired = rest.seen.group.desired
+    if desired is None:
         return False
-    coming = sum(look.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE} for look in seen.staying)
-    return coming < seen.group.desired
+    return rest.settled + sum(look.serving for look in rest.seen.staying) < desired
 
 
-def newest_failure(seen: Observation, cloud: Cloud, clock: Clock) -> LaunchFailure | None:
+def newest_failure(rest: Unsettled, cloud: Cloud, clock: Clock) -> LaunchFailure | None:
     """Ask AWS at once why this look misses members; None where it misses none, or there is no answer."""
-    if not _members_missing(seen):
+    if not _members_missing(rest):
         return None
     try:
         failures = cloud.launch_failures(clock.now() - LATELY)

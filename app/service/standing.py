@@ -80,9 +80,9 @@ class Uses:
 
     def note(self, token: Token, now: datetime) -> None:
         """Take note of a use; it is written in a moment, by a thread of its own."""
-        known = (self._noted.get(token.id), token.last_used_at)  # by us, or by another process
-        if any(at is not None and now - at < GRAIN for at in known):
-            return
+        for known in (self._noted.get(token.id), token.last_used_at):  # by us, or by another process
+            if known is not None and now - known < GRAIN:
+                return
         with self._changing:
             self._noted[token.id] = self._waiting[token.id] = now
             if self._writer is None and not self._closing.is_set():

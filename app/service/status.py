@@ -1,16 +1,17 @@
 """What an operator asks first: how many are idle, who holds what, and what is in the way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
 from app.domain.controls import Controls
-from app.domain.counting import Count, counted
+from app.domain.counting import Count
 from app.domain.errors import PoolNotFound, RegistryUnavailable
 from app.domain.estimate import typical
-from app.domain.model import DEFAULT_POOL, Instance, Limit, Notice, PoolName, PoolView
-from app.ports import Backlog, Census, Clock, Lease, Registry, Survey
+from app.domain.model import DEFAULT_POOL, Limit, Notice, PoolName, PoolView
+from app.ports import Backlog, Census, Clock, Lease, Listed, Survey, Watch
 from app.service.undelivered import undelivered
 from app.settings import PoolSettings
 
@@ -74,10 +75,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Summary):
-    """The same, and the instances of the pool `default`."""
+    """The same, and at the same moment the instances of the pool `default`."""
 
-    instances: Sequence[Instance]
-    """Those that are not terminated, the oldest state first."""
+    parts: Iterator[Sequence[Listed]]
+    """Those that are not terminated, the oldest state first; read as they are taken: see Census.listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,6 @@ class StatusReader:
         *,
         pools: Mapping[PoolName, PoolSettings],
         poll_interval: timedelta,
-        registry: Registry,
         census: Census,
         replica: str,
         clock: Clock,
@@ -116,26 +116,26 @@ class StatusReader:
         """`webhook`: there is one; else what lies in the outbox is no news."""
         self._pools = pools
         self._patience = MISSED_PASSES * poll_interval
-        self._registry = registry
         self._census = census
         self._replica = replica
         self._clock = clock
         self._webhook = webhook
 
-    def status(self) -> Status:
-        """Tell the figures of every pool, and every instance of the pool `default` that is not terminated."""
-        summary = self.summary()
-        found = self._registry.instances(DEFAULT_POOL).values()
-        default = replace(summary.default, count=counted(found))  # once more: from what is listed beside it
-        return Status(
-            pools=[default, *summary.pools[1:]],
-            duty=summary.duty,
-            instances=sorted(found, key=lambda instance: (instance.state_since, instance.id)),
-        )
+    @contextmanager
+    def status(self) -> Iterator[Status]:
+        """Tell the figures of every pool, and every instance of the pool `default` that is not terminated.
+
+        The instances can be read within the `with` alone.
+        """
+        with self._census.listing(DEFAULT_POOL, now=self._clock.now()) as found:
+            told = self._summary(found.survey)
+            yield Status(pools=told.pools, duty=told.duty, backlog=told.backlog, parts=found.parts)
 
     def summary(self) -> Summary:
         """Tell the figures of every pool, and who leads."""
-        survey = self._survey()
+        return self._summary(self._survey())
+
+    def _summary(self, survey: Survey) -> Summary:
         order = sorted(self._pools, key=lambda name: (name != DEFAULT_POOL, name))
         pools = [self._shown(survey, name, _controls(survey, name)) for name in order]
         return Summary(
@@ -168,24 +168,24 @@ class StatusReader:
     def health(self) -> Health:
         """Say for each thing that readiness needs whether it is so, and why not."""
         try:
-            survey = self._survey()
+            watch = self._census.watch()
         except RegistryUnavailable as error:
             nobody = Duty(replica=self._replica, leader=None, pass_age=None)
             return Health((Check("registry", passed=False, detail=error.detail),), ready=False, duty=nobody)
-        views = {name: _view(survey, name) for name in self._pools}
+        views = {name: _view(watch, name) for name in self._pools}
         ages = [age for view in views.values() if (age := self._age(view)) is not None]
         passes = tuple(self._pass_check(view, self._check_name(name)) for name, view in views.items())
         return Health(
             (Check("registry", passed=True, detail="answers"), *passes),
             ready=any(check.passed for check in passes),
-            duty=self._duty(survey, min(ages, default=None)),
+            duty=self._duty(watch, min(ages, default=None)),
         )
 
     def _survey(self) -> Survey:
         return self._census.survey(now=self._clock.now())
 
-    def _duty(self, survey: Survey, pass_age: timedelta | None) -> Duty:
-        return Duty(replica=self._replica, leader=survey.leader, pass_age=pass_age)
+    def _duty(self, watch: Watch, pass_age: timedelta | None) -> Duty:
+        return Duty(replica=self._replica, leader=watch.leader, pass_age=pass_age)
 
     def _shown(self, survey: Survey, name: PoolName, controls: Controls) -> PoolStatus:
         view = _view(survey, name)
@@ -252,8 +252,8 @@ def unknown_pools(counts: Mapping[PoolName, Count], known: Mapping[PoolName, Poo
     ]
 
 
-def _view(survey: Survey, name: PoolName) -> PoolView:
-    return survey.views.get(name, PoolView(pool=name))
+def _view(watch: Watch, name: PoolName) -> PoolView:
+    return watch.views.get(name, PoolView(pool=name))
 
 
 def _controls(survey: Survey, name: PoolName) -> Controls:

@@ -13,6 +13,7 @@ from functools import cache
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Sample
 
 from app.domain.model import EndReason, PoolName
 from app.ports import AllocationOutcome, MessageOutcome
@@ -40,7 +41,6 @@ class Metrics:
         self._own = CollectorRegistry()
         self._told = False
         # With children cached: to find one by its labels takes the library longer than to count.
-        self._allocations = cache(self._counter(families.ALLOCATIONS).labels)
         self._allocation_seconds = cache(self._histogram(families.ALLOCATION_SECONDS).labels)
         self._launch_to_ready = cache(self._histogram(families.LAUNCH_TO_READY_SECONDS).labels)
         self._ended = cache(self._counter(families.ALLOCATIONS_ENDED).labels)
@@ -63,7 +63,6 @@ class Metrics:
             self._webhook_attempts(ending.value)
         for pool in pools:
             for outcome in AllocationOutcome:
-                self._allocations(pool, outcome.value)
                 self._allocation_seconds(pool, outcome.value)
             self._launch_to_ready(pool)
             for reason in families.BY_ITSELF:
@@ -78,7 +77,7 @@ class Metrics:
 
     def allocated(self, pool: PoolName, outcome: AllocationOutcome, took: float) -> None:
         """See Meter.allocated."""
-        self._allocations(pool, outcome.value).inc()
+        # Once: how many there were is how many times there are.
         self._allocation_seconds(pool, outcome.value).observe(took)
 
     def became_ready(self, pool: PoolName, took: float) -> None:
@@ -129,6 +128,7 @@ class Metrics:
         With this a Metrics is a Collector of prometheus_client.
         """
         found = {one.name: one.samples for one in self._counted()}
+        found[families.ALLOCATIONS.bare_name] = _how_many(found.get(families.ALLOCATION_SECONDS.name, ()))
         for family in FAMILIES:
             if family.source is Source.PROCESS:
                 metric = Metric(family.bare_name, family.meaning, family.kind.value)
@@ -160,3 +160,9 @@ class Metrics:
         return Histogram(
             family.name, family.meaning, family.label_names, registry=self._own, buckets=family.buckets
         )
+
+
+def _how_many(times: Iterable[Sample]) -> list[Sample]:
+    """Return the count of allocations, which is that of the times that they took."""
+    counted = f"{families.ALLOCATION_SECONDS.name}_count"
+    return [one._replace(name=families.ALLOCATIONS.name) for one in times if one.name == counted]

@@ -107,7 +107,7 @@ class Masked:
         except Exception:  # noqa: BLE001 - see above
             text = self._render({name: _plain(value) for name, value in line.items()})
         bare = _bare(text)
-        if not any(sign in bare for sign in self._signs):
+        if not any(map(bare.__contains__, self._signs)):
             return text
         return self._render(
             {

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from flask import Flask, request
+from flask import Flask
 from werkzeug.exceptions import NotFound
 
 from app.ports import Catalogue, Clock, History, Presence
@@ -14,9 +14,10 @@ from app.service.sessions import Sessions
 from app.service.status import StatusReader
 from app.telemetry.metrics import Metrics
 from app.web import (
-    access_log,
     allocation,
+    answers,
     auth,
+    current,
     dashboard,
     docs,
     health,
@@ -26,6 +27,7 @@ from app.web import (
     status,
 )
 from app.web import metrics as monitoring
+from app.web.application import Application
 from app.web.dashboard import actions, login
 from app.web.document import document
 from app.web.v1 import allocations, events, instances, pools, webhooks
@@ -47,14 +49,13 @@ def create_app(
     proxy_hops: int = 0,
 ) -> Flask:
     """Build the WSGI application; see auth.guard for who may use it."""
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # /v1//x is no way to write /v1/x: it would be answered with a redirect
     app.url_map.converters["first_word"] = allocation.FirstWord
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stand in the order the contract has them
     app.config["MAX_CONTENT_LENGTH"] = reading.READ_AT_MOST
     request_id.name_each(app)
-    access_log.log_each(app)
-    monitoring.count_each(app, metrics)
+    answers.note_each(app, metrics)
     app.before_request(_refuse_slashes)
     problems.register(app, dashboard.as_page)
     app.register_blueprint(health.blueprint(status_reader))
@@ -88,5 +89,5 @@ def create_app(
 
 def _refuse_slashes() -> None:
     """//x is no way to write /x either; werkzeug takes it for that, whatever merge_slashes says."""
-    if request.environ["PATH_INFO"].startswith("//"):
+    if current.request().environ["PATH_INFO"].startswith("//"):
         raise NotFound

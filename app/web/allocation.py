@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
@@ -16,7 +16,7 @@ from app.domain.errors import (
 )
 from app.domain.model import RESERVED_NAMES
 from app.service.allocation import Allocator
-from app.web import auth, examples, facts, hangup, rendering
+from app.web import auth, current, examples, facts, hangup, rendering
 from app.web.operations import Reply, operation
 from app.web.queries import SeedQuery, WaitQuery
 
@@ -56,7 +56,7 @@ def blueprint(allocator: Allocator) -> Blueprint:
 
         Unknown parameters are ignored here.
         """
-        if request.method == "OPTIONS":
+        if current.request().method == "OPTIONS":
             return Response(status=204, headers={"Allow": ", ".join(TAKES)})
         claimed = allocator.allocate(
             facts.project_id(name),

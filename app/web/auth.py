@@ -7,7 +7,7 @@ tells the same. What is no operation stands in UNLISTED; anything else makes the
 import ipaddress
 from collections.abc import Collection
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from werkzeug.http import parse_list_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -15,7 +15,7 @@ from app.domain.access import Identity, Role
 from app.domain.errors import Forbidden
 from app.service.access import ANONYMOUS, Gate
 from app.service.sessions import Sessions
-from app.web import visitors
+from app.web import current, visitors
 from app.web.operations import operation_of
 from app.web.pages import is_page, page_role
 
@@ -43,43 +43,45 @@ def guard(app: Flask, gate: Gate, sessions: Sessions, *, proxy_hops: int = 0) ->
 
     @app.before_request
     def _check() -> Response | None:
-        if request.url_rule is None or request.method == "OPTIONS":
+        asked = current.request()
+        if asked.url_rule is None or asked.method == "OPTIONS":
             return None
-        is_a_page, needed = request.url_rule.endpoint in pages, roles[request.url_rule.endpoint]
-        if is_a_page and request.method == "POST":
+        is_a_page, needed = asked.url_rule.endpoint in pages, roles[asked.url_rule.endpoint]
+        if is_a_page and asked.method == "POST":
             visitors.refuse_foreign_forms()
         if needed is None:
             return None
-        identity = visitors.identity(gate, sessions) if is_a_page else _sender(gate)
+        identity = visitors.identity(gate, sessions) if is_a_page else _sender(gate, asked)
         if identity is None:
             return visitors.to_login()
         if identity is ANONYMOUS and gate.local:
             _refuse_strangers(proxy_hops)
         if identity is ANONYMOUS or is_a_page:
             _refuse_other_sites(needed, trusted=set() if is_a_page else {"same-site"})
-        request.environ[_IDENTITY] = identity
+        asked.environ[_IDENTITY] = identity
         _require(needed, identity)
         return None
 
 
 def actor() -> str:
     """Say who makes the current request, for the audit trail."""
-    identity: Identity = request.environ[_IDENTITY]
+    identity: Identity = current.request().environ[_IDENTITY]
     return identity.actor
 
 
 def known_identity() -> Identity | None:
     """Say who makes the current request, and what they may do; None where nobody asked, or it was refused."""
-    return request.environ.get(_IDENTITY)
+    return current.request().environ.get(_IDENTITY)
 
 
 def known_actor() -> str | None:
     """Say who makes the current request; None where nobody asked, or where it was refused for that."""
-    return actor() if _IDENTITY in request.environ else None
+    identity = known_identity()
+    return None if identity is None else identity.actor
 
 
-def _sender(gate: Gate) -> Identity:
-    return gate.admit(request.headers.get("Authorization"), request.remote_addr or "")
+def _sender(gate: Gate, asked: Request) -> Identity:
+    return gate.admit(asked.environ.get("HTTP_AUTHORIZATION"), asked.remote_addr or "")
 
 
 def _require(needed: Role, identity: Identity) -> None:

@@ -1,6 +1,7 @@
 """The OpenAPI document, made from the operations beside the views and the models of `app.api`."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,13 @@ def _operations(app: Flask) -> Iterator[tuple[str, str, Operation]]:
 
 def path_of(rule: Rule) -> str:
     """Write the path of a route, with the names of its parameters: `/v1/pools/{name}`."""
+    return _written_path(rule.rule)
+
+
+@cache  # every answer is counted by it
+def _written_path(pattern: str) -> str:
     # The seed's endpoint has a name because it answers for every first word; what it takes is a project.
-    path = "/<project>" if "<first_word:" in rule.rule else rule.rule
+    path = "/<project>" if "<first_word:" in pattern else pattern
     return path.replace("<", "{").replace(">", "}")
 
 

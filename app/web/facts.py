@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from flask import request
-
 from app.domain import model
 from app.domain.errors import PoolExhausted
 from app.domain.model import DEFAULT_POOL, Allocation, Instance, InstanceId, PoolName, ProjectId
 from app.ports import AllocationOutcome, Claimed
+from app.web import current
 
 Thing = TypeVar("Thing", Allocation, Instance)
 
@@ -30,9 +29,10 @@ class Facts:
 
 def known() -> Facts:
     """Return the facts of the current request, to read or to add to."""
-    facts: Facts | None = request.environ.get(_FACTS)
+    environ = current.request().environ
+    facts: Facts | None = environ.get(_FACTS)
     if facts is None:
-        facts = request.environ[_FACTS] = Facts()
+        facts = environ[_FACTS] = Facts()
     return facts
 
 
@@ -59,16 +59,21 @@ def pool_name(text: str) -> PoolName:
 
 def of(thing: Thing) -> Thing:
     """Note that the request is about this, and return it."""
-    facts = known()
+    _are(known(), thing)
+    return thing
+
+
+def _are(facts: Facts, thing: Allocation | Instance) -> None:
     facts.pool, facts.project = thing.pool, thing.project
     facts.instance = thing.instance if isinstance(thing, Allocation) else thing.id
-    return thing
 
 
 def claimed(found: Claimed) -> Allocation:
     """Note what a request for an instance got, and return that."""
-    known().outcome = found.outcome
-    return of(found.allocation)
+    facts = known()
+    facts.outcome = found.outcome
+    _are(facts, found.allocation)
+    return found.allocation
 
 
 def answered_with(code: str) -> None:

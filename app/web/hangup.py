@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from flask import request
+from app.web import current
 
 SOCKET = "gunicorn.socket"
 """Where gunicorn puts the client's connection."""
@@ -23,7 +23,7 @@ def client_gone() -> Callable[[], bool]:
     One that has closed its half of the connection counts as gone: HTTP knows no reason to, before the answer.
     Where nothing can be seen, because the connection is encrypted or there is none, the client is there.
     """
-    connection = request.environ.get(SOCKET)
+    connection = current.request().environ.get(SOCKET)
     if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
         return lambda: False
     return lambda: _is_closed(connection)

@@ -1,20 +1,14 @@
-"""For Prometheus: how the pools stand, and what was counted; and the count of the requests themselves."""
+"""For Prometheus: how the pools stand, and what was counted."""
 
-from time import perf_counter
-
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Response, request
 
 from app.domain.errors import RegistryUnavailable
 from app.service.status import PoolStatus, StatusReader
 from app.telemetry.exposition import OPENMETRICS, Figures, PoolFigures, written
-from app.telemetry.families import UNMATCHED
 from app.telemetry.metrics import Metrics
-from app.web.document import path_of
 from app.web.health import TAG
 from app.web.operations import Reply, operation
 from app.web.queries import SeedQuery
-
-_STARTED = "ec2_orchestrator.metrics.started"
 
 
 def blueprint(status_reader: StatusReader, metrics: Metrics) -> Blueprint:
@@ -45,25 +39,6 @@ def blueprint(status_reader: StatusReader, metrics: Metrics) -> Blueprint:
         return Response(body, content_type=media, headers={"Vary": "Accept"})
 
     return pages
-
-
-def count_each(app: Flask, metrics: Metrics) -> None:
-    """Count and time every request that is answered, by its route: what strangers make up counts as one."""
-
-    @app.before_request
-    def _start() -> None:
-        request.environ[_STARTED] = perf_counter()
-
-    @app.after_request
-    def _finish(response: Response) -> Response:
-        rule = request.url_rule
-        metrics.request_answered(
-            request.method,
-            UNMATCHED if rule is None else path_of(rule),
-            response.status_code,
-            perf_counter() - request.environ.get(_STARTED, perf_counter()),
-        )
-        return response
 
 
 def _figures(status_reader: StatusReader) -> Figures:

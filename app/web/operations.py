@@ -78,11 +78,13 @@ def operation(identity: str, tag: str, role: Role | None, **told: Any) -> Callab
             **told,
         )
 
+        takes_query = bool(made.query.model_fields)
+
         @wraps(view)
         def reads_first(**path: str) -> Response:
             given: dict[str, Any] = dict(path)
             query = reading.query(made.query)
-            if made.query.model_fields:
+            if takes_query:
                 given["query"] = query
             if made.body is not None:
                 given["body"] = reading.body(made.body, needed=made.body_needed, as_the_seed=made.as_the_seed)

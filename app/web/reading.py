@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -15,7 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from app.api.base import Request
 from app.api.names import IN_WORDS
 from app.domain.errors import InvalidBody, InvalidInput, InvalidQuery
-from app.web import cursors
+from app.web import current, cursors
 from app.web.queries import Query
 
 AQuery = TypeVar("AQuery", bound=Query)
@@ -35,9 +36,11 @@ SEND_JSON = "Send JSON, with the header 'Content-Type: application/json'."
 
 def query(kind: type[AQuery]) -> AQuery:
     """Read the query string, or raise InvalidQuery, whose `faults` name each parameter that is off."""
+    request = current.request()
+    if not request.query_string:
+        nothing: AQuery = _nothing_given(kind)
+        return nothing
     given = request.args
-    if not given:
-        return kind()
     names = [name for name in given if name in kind.model_fields or not kind.ignores_others]
     faults = [(name, "Give it once") for name in names if len(given.getlist(name)) > 1]
     try:
@@ -47,6 +50,11 @@ def query(kind: type[AQuery]) -> AQuery:
     if faults:
         raise InvalidQuery(faults=faults)
     return found
+
+
+@cache  # they are frozen, and there are as many as kinds
+def _nothing_given(kind: type[AQuery]) -> AQuery:
+    return kind()
 
 
 def body(kind: type[ABody], *, needed: bool = True, as_the_seed: bool = False) -> ABody:

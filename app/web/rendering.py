@@ -1,17 +1,19 @@
 """What the domain has, in the words of the wire."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
 from flask import Response
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from app.api import seed, v1
 from app.api.base import Page
 from app.domain import model
 from app.domain.events import Event
 from app.domain.model import InstanceState
+from app.ports import Listed
 from app.ports import Page as Found
 from app.service.status import Duty, PoolStatus, Status
 from app.web import cursors
@@ -142,16 +144,22 @@ def destroyed(ending: model.Instance) -> seed.Destroyed:
     return seed.Destroyed(machine_id=ending.id, project_id=ending.project, state=ending.state.value)
 
 
-def status(now: Status) -> seed.Status:
-    """Show what GET /status answers."""
-    return seed.Status(
+def status(now: Status) -> Iterator[bytes]:
+    """Write what GET /status answers, a seed.Status, in pieces: its machines may be ten thousand."""
+    figures = seed.Status(
         **_figures(now.default),
         last_pass_age_seconds=pass_age(now.duty),
         replica=now.duty.replica,
         leader=leader(now.duty),
         pools=[seed.PoolFigures(**_figures(one)) for one in now.pools],
-        machines=[_machine(one) for one in now.instances],
+        machines=[],
     )
+    yield figures.model_dump_json(by_alias=True).encode().removesuffix(b"]}")
+    comma = b""
+    for part in now.parts:
+        yield comma + to_json([_machine(one) for one in part])[1:-1]
+        comma = b","
+    yield b"]}\n"
 
 
 def pass_age(duty: Duty) -> float | None:
@@ -190,31 +198,32 @@ def _figures(one: PoolStatus) -> dict[str, object]:
     }
 
 
-def _machine(one: model.Instance) -> seed.Machine:
-    used = one.state is InstanceState.ALLOCATED
-    return seed.Machine(
-        machine_id=one.id,
-        ip=one.address,
-        state=one.state.value,
-        is_used=used,
-        assigned_project=one.project if used else None,
-        url=_url(one),
-        zone=one.zone,
-        launched_at=one.launched_at,
-        state_since=one.state_since,
-        ready_at=None if used else one.ready_at,
-        allocated_at=one.allocated_at if used else None,
-        expires_at=one.expires_at if used else None,
-        last_activity_at=one.last_activity_at if used else None,
-        held=one.hold is not None,
-    )
+def _machine(one: Listed) -> dict[str, object]:
+    """Write a seed.Machine. To make the model itself, of ten thousand, would take half of the time."""
+    used = one.state == InstanceState.ALLOCATED
+    return {
+        "machineId": one.id,
+        "ip": one.address,
+        "state": one.state,
+        "isUsed": used,
+        "assignedProject": one.project if used else None,
+        "url": _url(one),
+        "zone": one.zone,
+        "launchedAt": one.launched_at,
+        "stateSince": one.state_since,
+        "readyAt": None if used else one.ready_at,
+        "allocatedAt": one.allocated_at if used else None,
+        "expiresAt": one.expires_at if used else None,
+        "lastActivityAt": one.last_activity_at if used else None,
+        "held": one.held,
+    }
 
 
 def _seconds(span: timedelta | None) -> float | None:
     return None if span is None else round(span.total_seconds(), 1)
 
 
-def _url(one: model.Instance) -> str | None:
+def _url(one: model.Instance | Listed) -> str | None:
     return None if one.address is None or one.port is None else model.url_of(one.address, one.port)
 
 

@@ -5,13 +5,14 @@ error: it leads to log lines, and to nothing else.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from functools import partial
+from random import getrandbits  # noqa: TID251 - an id leads to log lines, and decides nothing
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-import structlog
 from flask import Flask
+from structlog.contextvars import STRUCTLOG_KEY_PREFIX
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -26,21 +27,29 @@ WHAT = (
 _NAME = HEADER.upper()
 _VARIABLE = "HTTP_X_REQUEST_ID"
 _FIT = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_ON_LINES = ContextVar[str](f"{STRUCTLOG_KEY_PREFIX}request_id")
+"""What structlog.contextvars would make of the name, and look up again each time."""
 
 
 def chosen(given: str | None) -> str:
     """Return the id that a request gives itself, or a new one where that is none, or not fit for a log."""
-    return given if given is not None and _FIT.fullmatch(given) else uuid4().hex
+    if given is not None and _FIT.fullmatch(given):
+        return given
+    # A secret's quality costs a call of the kernel, where another thread may get the interpreter.
+    return f"{getrandbits(128):032x}"
 
 
-@contextmanager
-def on_every_line(request_id: str) -> Iterator[None]:
-    """Write the id on each line that this thread logs meanwhile."""
-    before = structlog.contextvars.bind_contextvars(request_id=request_id)
-    try:
-        yield
-    finally:
-        structlog.contextvars.reset_contextvars(**before)
+class OnEveryLine:
+    """Writes the id on each line that this thread logs meanwhile."""
+
+    def __init__(self, request_id: str) -> None:
+        self._request_id = request_id
+
+    def __enter__(self) -> None:
+        self._before = _ON_LINES.set(self._request_id)
+
+    def __exit__(self, *_: object) -> None:
+        _ON_LINES.reset(self._before)
 
 
 def name_each(app: Flask) -> None:
@@ -49,25 +58,26 @@ def name_each(app: Flask) -> None:
 
     def named(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request_id = environ[_VARIABLE] = chosen(environ.get(_VARIABLE))
-
-        def start(
-            status: str, headers: list[tuple[str, str]], exc_info: "OptExcInfo | None" = None, /
-        ) -> Callable[[bytes], object]:
-            return start_response(status, [*headers, (HEADER, request_id)], exc_info)
-
-        with on_every_line(request_id):
-            return serve(environ, start)
+        with OnEveryLine(request_id):
+            return serve(environ, partial(_start, start_response, request_id))
 
     app.wsgi_app = named  # type: ignore[method-assign]  # Flask's own way to do it
 
 
-def in_headers(headers: Iterable[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
+def _start(
+    start_response: "StartResponse",
+    request_id: str,
+    status: str,
+    headers: list[tuple[str, str]],
+    exc_info: "OptExcInfo | None" = None,
+    /,
+) -> Callable[[bytes], object]:
+    return start_response(status, [*headers, (HEADER, request_id)], exc_info)
+
+
+def in_headers(headers: Sequence[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
     """Return the id of a request whose headers a server has read, and the headers with this id alone."""
-    others, given = [], []
-    for name, value in headers:
-        if name.upper() == _NAME:
-            given.append(value)
-        else:
-            others.append((name, value))
+    given = [value for name, value in headers if name.upper() == _NAME]
+    others = [one for one in headers if one[0].upper() != _NAME] if given else headers
     request_id = chosen(given[0] if len(given) == 1 else None)
     return request_id, [*others, (_NAME, request_id)]

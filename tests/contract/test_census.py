@@ -32,16 +32,13 @@ from app.registry.ownership import Owner, belong_to
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look
+from tests.contract.two_pools import GPU, a_registry
 from tests.fake_clock import FakeClock
-
-GPU = PoolName("gpu")
 
 
 @pytest.fixture
 def registry(engine: Engine) -> SqlRegistry:
-    transactions = Transactions(engine)
-    belong_to(transactions, {pool: Owner(pool, "eu-west-1") for pool in (DEFAULT_POOL, GPU)})
-    return SqlRegistry(transactions)
+    return a_registry(engine)
 
 
 @pytest.fixture

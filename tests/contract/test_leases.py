@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select, text, update
 
 from app.domain.errors import RegistryUnavailable
 from app.domain.events import EventKind
@@ -12,6 +12,7 @@ from app.ports import Leases
 from app.registry.database import open_database
 from app.registry.leases import SqlLeases
 from app.registry.schema import events
+from app.registry.schema import leases as lease_table
 from app.registry.transactions import Transactions
 from tests.contract.leases_contract import LONG, Another, LeasesContract, expired, taken
 from tests.fakes import FakeLeases
@@ -19,12 +20,12 @@ from tests.fakes import FakeLeases
 
 class TestSqlLeases(LeasesContract):
     @pytest.fixture
-    def another(self, database_url: str) -> Iterator[Another]:
+    def another(self, registry_url: str) -> Iterator[Another]:
         """As another process would have it: on an engine of its own."""
         engines: list[Engine] = []
 
         def make() -> Leases:
-            engines.append(open_database(database_url))
+            engines.append(open_database(registry_url))
             return SqlLeases(Transactions(engines[-1]))
 
         yield make
@@ -48,8 +49,7 @@ class TestSqlLeases(LeasesContract):
         """Nobody else's could know that the term has ended: nothing but the row was changed."""
         taken(another(), "a")
         with engine.begin() as connection:
-            past = datetime(2001, 1, 1, tzinfo=UTC).isoformat(sep=" ")
-            connection.execute(text("UPDATE leases SET expires_at = :past"), {"past": past})
+            connection.execute(update(lease_table).values(expires_at=datetime(2001, 1, 1, tzinfo=UTC)))
 
         assert expired(another())
         assert taken(another(), "b").term == 2

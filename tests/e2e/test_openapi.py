@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.web.access_log import QUIET_PATHS
+from app.web.answers import QUIET_PATHS
 from tests.e2e.aws import Aws
 from tests.e2e.processes import ROOT, Program, Service, environment
 from tests.e2e.schemathesis_hooks import HOLDABLE, MESSAGE, NEEDLESS, SPARE

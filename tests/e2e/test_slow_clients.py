@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from app.web.worker import PATIENCE
+from app.web.connection import PATIENCE
 from tests.e2e.processes import HOST, Service
 from tests.waiting import until
 

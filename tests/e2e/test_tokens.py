@@ -38,6 +38,11 @@ def program(settings: dict[str, str], *arguments: str) -> str:
     return done.stdout.removesuffix("\n")
 
 
+def _status(replica: Service, token: str | None) -> int:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return replica.http.get("/status", headers=headers).status_code
+
+
 @dataclass
 class Story:
     """Two replicas that are asked all the time, and what the command line does meanwhile."""
@@ -57,7 +62,8 @@ class Story:
         keeper = program(settings, "create", "keeper", "--role", "viewer")
         self.closed_after = self._until_refused(None)
         self.token = program(settings, "create", "ci", "--role", "allocator", "--expires", "1h")
-        until(lambda: set(self._ask(self.token)) == {200}, what="the token to be taken everywhere")
+        # Seldom: who is refused ten times is told to wait instead.
+        until(lambda: set(self._ask(self.token)) == {200}, what="the token to be taken everywhere", every=0.5)
         self.with_token = self._ask(self.token)
         self._ask(keeper)
         until(
@@ -70,17 +76,16 @@ class Story:
         self.still_good = self._ask(keeper)
 
     def _ask(self, token: str | None) -> list[int]:
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return [one.http.get("/status", headers=headers).status_code for one in self.replicas]
+        return [_status(one, token) for one in self.replicas]
 
     def _until_refused(self, token: str | None) -> list[float]:
-        """Return after how many seconds each refuses; both are asked all the time."""
-        began, found = time.monotonic(), dict[int, float]()
+        """Return after how many seconds each refuses; both are asked until then, and no longer."""
+        began, found = time.monotonic(), dict[Service, float]()
 
         def refused() -> bool:
-            for number, status in enumerate(self._ask(token)):
-                if status == 401:
-                    found.setdefault(number, time.monotonic() - began)
+            for one in self.replicas:
+                if one not in found and _status(one, token) == 401:
+                    found[one] = time.monotonic() - began
             return len(found) == len(self.replicas)
 
         until(refused, within=DEADLINE, what="both replicas to refuse it")

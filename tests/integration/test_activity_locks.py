@@ -12,8 +12,8 @@ from tests.contract.activity_world import CULLS, MINUTE, SECOND, World
 
 
 @pytest.fixture
-def engine(a_postgres_database: Callable[[], str]) -> Iterator[Engine]:
-    opened = open_database(a_postgres_database())
+def engine(a_postgres_registry: Callable[[], str]) -> Iterator[Engine]:
+    opened = open_database(a_postgres_registry())
     yield opened
     opened.dispose()
 

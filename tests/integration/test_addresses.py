@@ -64,8 +64,8 @@ def test_an_unknown_name_is_told() -> None:
         located({"host": "db.internal"}, 1, unknown)
 
 
-def test_a_server_is_found_by_its_name(a_postgres_database: Callable[[], str]) -> None:
-    engine = open_database(a_postgres_database().replace("127.0.0.1", "localhost"))
+def test_a_server_is_found_by_its_name(a_postgres_registry: Callable[[], str]) -> None:
+    engine = open_database(a_postgres_registry().replace("127.0.0.1", "localhost"))
 
     with engine.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1

@@ -34,8 +34,8 @@ def bell_on(engine: Engine) -> PostgresBell:
 
 
 @pytest.fixture
-def engine(a_postgres_database: Callable[[], str]) -> Iterator[Engine]:
-    opened = open_database(a_postgres_database())
+def engine(a_postgres_registry: Callable[[], str]) -> Iterator[Engine]:
+    opened = open_database(a_postgres_registry())
     yield opened
     opened.dispose()
 
@@ -180,9 +180,9 @@ def test_a_bell_that_was_closed_listens_no_more(pair: tuple[PostgresBell, Postgr
 
 
 def test_a_bell_takes_none_of_the_connections_that_requests_share(
-    a_postgres_database: Callable[[], str],
+    a_postgres_registry: Callable[[], str],
 ) -> None:
-    engine = open_database(a_postgres_database(), connections=1)
+    engine = open_database(a_postgres_registry(), connections=1)
     bell = bell_on(engine)
     until(bell.rang)
 

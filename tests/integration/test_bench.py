@@ -1,6 +1,7 @@
 """What the benchmark prepares, a registry whose instances are as if probed all the time, and how it asks."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from time import monotonic
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -18,8 +20,8 @@ from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.allocation import Allocator
-from bench import load
-from bench.servers import fill, services
+from bench import k6, load
+from bench.servers import Server, fill, service, yardstick
 from tests.builders import NOW
 from tests.fakes import FakeClock, FakeLine, FakeMeter, FakeProber, FakeWaker, a_waiting_room
 
@@ -48,12 +50,13 @@ def test_every_instance_is_given_without_a_probe(tmp_path: Path) -> None:
     registry.close()
 
 
-class Server(ThreadingHTTPServer):
+class Counting(ThreadingHTTPServer):
     """Answers everything, and counts its connections."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.connections = 0
+        self.asked: list[tuple[str, str | None]] = []
 
     def process_request(self, *arguments: Any) -> None:
         self.connections += 1
@@ -64,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        self.server.asked.append((self.path, self.headers.get("Authorization")))  # type: ignore[attr-defined]
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -73,8 +77,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    with Server() as server:
+def serving() -> Iterator[Counting]:
+    with Counting() as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -102,11 +106,84 @@ def test_processes_share_the_load_evenly(ask: Callable[[tuple[int, ...]], load.S
     assert sample.latencies
 
 
-def test_the_service_itself_answers_the_load(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/registry.db"
+@pytest.mark.parametrize("ask", [load.closed, load.constant])
+def test_each_request_has_the_headers_that_it_is_given(ask: Callable[..., load.Sample]) -> None:
+    how = {"rate": 100} if ask is load.constant else {}
+    with serving() as server:
+        ask(
+            (server.server_port,),
+            itertools.repeat("project"),
+            connections=1,
+            seconds=0.1,
+            headers={"Authorization": "Bearer one"},
+            **how,
+        )
+
+    assert set(server.asked) == {("/project", "Bearer one")}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service on one idle instance."""
+    home = tmp_path_factory.mktemp("bench")
+    url = f"sqlite:///{home}/registry.db"
     fill(url, 1, datetime.now(UTC))  # noqa: TID251 - the service has no other clock
+    with service(home, url) as server:
+        yield server
 
-    with services(1, url) as ports:
-        sample = closed(ports, seconds=1)  # the first answers of a service take long on a busy machine
 
-    assert sample.latencies
+def of_the_service(running: Server, headers: load.Headers) -> load.Sample:
+    paths = itertools.repeat("project")  # the first answers of a service take long on a busy machine
+    return load.closed((running.port,), paths, connections=6, seconds=1, headers=headers)
+
+
+def test_the_service_itself_answers_the_load(running: Server) -> None:
+    assert of_the_service(running, running.headers).latencies
+
+
+def test_the_service_is_guarded_while_it_is_measured(running: Server) -> None:
+    with pytest.raises(RuntimeError, match="401"):
+        of_the_service(running, load.NO_HEADERS)
+
+
+def test_each_request_has_a_line_in_the_log_while_it_is_measured(running: Server) -> None:
+    answered = len(of_the_service(running, running.headers).latencies)
+
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    told = [line for line in lines if line["event"] == "request.finished" and line["status"] == 200]
+    assert len(told) >= answered
+    assert told[-1]["actor"].startswith("token:bench-")
+
+
+def test_the_bare_route_answers_what_an_allocation_answers(tmp_path: Path, running: Server) -> None:
+    with yardstick(tmp_path) as bare:
+        mine, theirs = (answer_of(server) for server in (running, bare))
+
+    assert mine.keys() == theirs.keys()
+
+
+def answer_of(server: Server) -> dict[str, Any]:
+    request = Request(f"http://127.0.0.1:{server.port}/project", headers=dict(server.headers))
+    with urlopen(request) as answer:
+        said: dict[str, Any] = json.load(answer)
+    return said
+
+
+def test_k6_asks_for_a_new_project_each_time() -> None:
+    with serving() as server:
+        waits = k6.constant(
+            f"http://127.0.0.1:{server.server_port}",
+            {"Authorization": "Bearer one"},
+            rate=20,
+            seconds=1,
+            projects="round-1",
+        )
+
+    assert waits.requests >= 20
+    assert {header for _, header in server.asked} == {"Bearer one"}
+    assert len({path for path, _ in server.asked}) == len(server.asked)
+
+
+def test_k6_measures_nothing_that_is_refused(running: Server) -> None:
+    with pytest.raises(RuntimeError, match="were not answered with 200"):
+        k6.constant(f"http://127.0.0.1:{running.port}", {}, rate=5, seconds=1, projects="refused")

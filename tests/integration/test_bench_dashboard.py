@@ -56,7 +56,7 @@ def test_an_error_is_not_measured() -> None:
 def test_every_figure_is_there(tmp_path: Path) -> None:
     now = datetime.now(UTC)  # noqa: TID251 - the service has no other clock
 
-    figures = measure(tmp_path, now, requests=2, living=LIVING)
+    told = measure(tmp_path, now, quick=True, living=LIVING)
 
-    assert figures["instances"] == LIVING
-    assert {"first_page_ms", "poll_cpu_ms", "share_of_a_core_per_viewer"} <= figures.keys()
+    assert told["figures"].keys() == {"viewer"}
+    assert {"first page", "a viewer at rest, of one core"} <= told["details"].keys()

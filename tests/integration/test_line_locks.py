@@ -44,9 +44,9 @@ class Lines:
 
 
 @pytest.fixture
-def lines(a_postgres_database: Callable[[], str]) -> Iterator[Lines]:
+def lines(a_postgres_registry: Callable[[], str]) -> Iterator[Lines]:
     """One whose lock somebody has, who does nothing any more."""
-    url = a_postgres_database()
+    url = a_postgres_registry()
     transactions = Transactions(open_database(url, limits=Limits(lock=LOCK)))
     lines = Lines(SqlRegistry(transactions), SqlLine(transactions))
     lines.enter(ALICE)

@@ -2,19 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from app.domain import limits
 from app.domain.errors import RegistryUnavailable
 from app.domain.events import EventKind
-from app.domain.model import DEFAULT_POOL, PoolName
+from app.domain.model import DEFAULT_POOL, EndReason, InstanceState, PoolName, ProjectId
+from app.domain.terms import Terms
+from app.registry import steps
 from app.registry.news import News
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look
+from tests.fakes import FakeClock
 
+ALICE = ProjectId("alice")
+HOUR = timedelta(hours=1)
 GPU = PoolName("gpu")
 POOLS = frozenset({DEFAULT_POOL, GPU})
 
@@ -23,11 +30,15 @@ class Pools:
     """A registry in which things happen."""
 
     def __init__(self, engine: Engine) -> None:
-        self.registry = SqlRegistry(Transactions(engine))
+        self.clock = FakeClock()
+        self._transactions = Transactions(engine, clock=lambda _: self.clock.now())
+        self.registry = SqlRegistry(self._transactions)
 
     def happens_in(self, *pools: PoolName) -> None:
+        """Have somebody do something in each of these."""
         for pool in pools:
-            self.registry.discover(pool, a_look(), now=NOW)
+            with self._transactions.exclusively() as tx:
+                steps.record(tx, EventKind.ALLOCATION_CREATED, pool, "alice", NOW)
 
 
 @pytest.fixture
@@ -64,6 +75,43 @@ def test_what_is_about_no_pool_is_no_news(world: Pools, news: News) -> None:
     world.registry.record(EventKind.LEADER_ELECTED, PoolName("*"), reason="term 7", now=NOW)
 
     assert news.look() == frozenset()
+
+
+def test_what_a_pass_learnt_is_no_news(world: Pools, news: News) -> None:
+    world.happens_in(DEFAULT_POOL)
+    news.look()
+    world.registry.discover(DEFAULT_POOL, a_look(), now=NOW)
+
+    assert news.look() == frozenset()
+
+
+def test_an_allocation_whose_time_a_claim_found_over_is_news_of_its_own_pool(
+    world: Pools, news: News
+) -> None:
+    held, free = a_look(), a_look()
+    for pool, look in ((DEFAULT_POOL, held), (GPU, free)):
+        world.registry.discover(pool, look, now=NOW)
+        world.registry.mark_idle(look.id, "10.0.0.1", 8080, now=NOW)
+    world.registry.claim(DEFAULT_POOL, ALICE, actor="alice", now=NOW, terms=Terms(ttl=HOUR))
+    world.clock.advance(HOUR)
+    world.registry.claim(GPU, ALICE, actor="alice", now=NOW)  # which announces the end
+    world.clock.advance(limits.NOTICE)
+    news.look()
+
+    world.registry.claim(GPU, ALICE, actor="alice", now=NOW)
+
+    assert news.look() == POOLS
+
+
+def test_an_instance_that_ends_because_a_probe_gave_it_up_is_news(world: Pools, news: News) -> None:
+    look = a_look()
+    world.registry.discover(DEFAULT_POOL, look, now=NOW)
+    news.look()
+
+    booting, ends, reason = InstanceState.BOOTING, InstanceState.TERMINATING, EndReason.BOOT_TIMEOUT
+    world.registry.end(look.id, expect=booting, to=ends, reason=reason, now=NOW)
+
+    assert news.look() == {DEFAULT_POOL}
 
 
 def test_what_happens_in_a_pool_that_is_not_ours_is_no_news(world: Pools, news: News) -> None:

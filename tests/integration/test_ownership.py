@@ -32,9 +32,9 @@ def owner_in(engine: Engine) -> Owner | None:
 
 
 @pytest.fixture
-def shared(a_postgres_database: Callable[[], str]) -> Iterator[Engine]:
+def shared(a_postgres_registry: Callable[[], str]) -> Iterator[Engine]:
     """A database that several replicas use."""
-    opened = open_database(a_postgres_database())
+    opened = open_database(a_postgres_registry())
     yield opened
     opened.dispose()
 

@@ -29,8 +29,8 @@ IMPATIENT = Limits(pool=0.2, statement=0.2, lock=0.1, silence=0.4)
 
 
 @pytest.fixture
-def url(a_postgres_database: Callable[[], str]) -> str:
-    return a_postgres_database()
+def url(a_postgres_registry: Callable[[], str]) -> str:
+    return a_postgres_registry()
 
 
 @contextmanager

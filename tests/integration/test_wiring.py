@@ -93,7 +93,7 @@ def test_a_leader_changes_what_there_is_to_change(
 ) -> None:
     mandate = FakeMandate()
 
-    jobs(settings, registry, mandate).tick(False)
+    jobs(settings, registry, mandate).tick(False, lambda: False)
 
     assert asked(cloud) == {"SetDesiredCapacity"}
     assert mandate.confirmed == 1
@@ -103,7 +103,7 @@ def test_without_its_mandates_confirmation_a_pass_changes_nothing(
     settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
 ) -> None:
     with pytest.raises(NotLeading):
-        jobs(settings, registry, Refusing()).tick(False)
+        jobs(settings, registry, Refusing()).tick(False, lambda: False)
 
     assert asked(cloud) == set()
 
@@ -113,7 +113,7 @@ def test_without_it_the_examination_tries_no_change(
 ) -> None:
     mandate = FakeMandate()
     term = jobs(settings, registry, mandate)
-    term.tick(False)
+    term.tick(False, lambda: False)
     cloud.calls.clear()
     mandate.trusted = False
 
@@ -126,7 +126,7 @@ def test_without_it_the_examination_tries_no_change(
 def test_each_call_says_which_replica_made_it(
     settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
 ) -> None:
-    jobs(settings, registry, FakeMandate()).tick(False)
+    jobs(settings, registry, FakeMandate()).tick(False, lambda: False)
 
     agents = {call["agent"].split()[-1] for call in cloud.calls.as_json()["calls"]}
     assert agents == {"ec2-orchestrator/me"}
@@ -140,7 +140,7 @@ def test_a_pass_of_a_paused_pool_changes_nothing(
 ) -> None:
     pause(registry)
 
-    jobs(settings, registry, FakeMandate()).tick(False)
+    jobs(settings, registry, FakeMandate()).tick(False, lambda: False)
 
     assert asked(cloud) == set()
     assert registry.view(DEFAULT_POOL).limited_by is Limit.PAUSED
@@ -163,7 +163,7 @@ def test_a_pause_in_the_middle_of_a_pass_stops_the_change_that_was_planned(
 
     monkeypatch.setattr(SqlControls, "controls", pausing)
 
-    report = term.tick(False)
+    report = term.tick(False, lambda: False)
 
     assert len(reads) > 1
     assert asked(cloud) == set()
@@ -175,7 +175,7 @@ def test_a_paused_pool_is_not_examined(
     settings: Settings, registry: SqlRegistry, cloud: SimulatedCloud
 ) -> None:
     term = jobs(settings, registry, FakeMandate())
-    term.tick(False)
+    term.tick(False, lambda: False)
     pause(registry)
     cloud.calls.clear()
 
@@ -189,10 +189,10 @@ def test_a_pool_that_was_resumed_is_filled_up(
 ) -> None:
     term = jobs(settings, registry, FakeMandate())
     pause(registry)
-    term.tick(False)
+    term.tick(False, lambda: False)
     pause(registry, paused=False)
 
-    term.tick(False)
+    term.tick(False, lambda: False)
 
     assert asked(cloud) == {"SetDesiredCapacity"}
 

@@ -434,8 +434,8 @@ def test_nobody_in_line_is_passed_over_forgotten_or_left_behind() -> None:
     run_state_machine_as_test(LineMachine, settings=settings())
 
 
-def test_nor_on_postgresql(a_postgres_database: Callable[[], str]) -> None:
-    url = a_postgres_database()
+def test_nor_on_postgresql(a_postgres_registry: Callable[[], str]) -> None:
+    url = a_postgres_registry()
 
     class OnPostgresql(LineMachine):
         def open(self) -> Engine:

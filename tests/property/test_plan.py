@@ -33,6 +33,7 @@ from app.domain.model import (
     Power,
 )
 from app.domain.plan import Plan, plan
+from app.domain.settled import Unsettled
 from tests.builders import NOW
 from tests.property.worlds import IDS, World, worlds
 
@@ -45,7 +46,8 @@ READY = st.frozensets(st.sampled_from(IDS))
 
 
 def decide(world: World) -> Plan:
-    return plan(world.seen, world.known, world.waiting, world.policy, NOW, setbacks=world.setbacks)
+    rest = Unsettled.of(world.seen, world.known)
+    return plan(rest, world.waiting, world.policy, NOW, setbacks=world.setbacks)
 
 
 def concluded(world: World, ready: frozenset[InstanceId]) -> list[MarkIdle | MarkTerminating]:

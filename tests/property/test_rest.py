@@ -39,6 +39,7 @@ from app.domain.model import (
     SeenInstance,
 )
 from app.domain.plan import Plan, plan
+from app.domain.settled import Unsettled
 from tests.builders import NOW, a_look, an_instance, an_instance_id
 from tests.property.worlds import records
 
@@ -74,7 +75,7 @@ class Pool:
         living = {
             identity: one for identity, one in self.known.items() if one.state is not InstanceState.TERMINATED
         }
-        decided = plan(seen, living, 0, self.policy, self.now)
+        decided = plan(Unsettled.of(seen, living), 0, self.policy, self.now)
         for action in decided.actions:
             self._apply(action)
         booting = boots(seen, self.known)

@@ -5,6 +5,7 @@ from tests.contract.registry_contract.endings import EndingsContract
 from tests.contract.registry_contract.holds import HoldsContract
 from tests.contract.registry_contract.limits import LimitsContract
 from tests.contract.registry_contract.lives import LivesContract
+from tests.contract.registry_contract.reads import ReadsContract
 from tests.contract.registry_contract.sights import SightsContract
 from tests.contract.registry_contract.world import (
     ALICE,
@@ -35,6 +36,12 @@ __all__ = [
 
 
 class RegistryContract(
-    ClaimsContract, EndingsContract, HoldsContract, LimitsContract, LivesContract, SightsContract
+    ClaimsContract,
+    EndingsContract,
+    HoldsContract,
+    LimitsContract,
+    LivesContract,
+    ReadsContract,
+    SightsContract,
 ):
     """The promises of the Registry port."""

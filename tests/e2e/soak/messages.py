@@ -1,7 +1,7 @@
 """The receiver of a soak's webhook, which is away now and then, and what must hold for what it is told."""
 
 import random  # noqa: TID251 - when it is away comes from the seed of the soak
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from app.domain.messages import OF_EVENT
@@ -12,6 +12,8 @@ from tests.receiving import Got, Receiver, Reply
 
 AWAY = 1.5
 """Seconds that it is away, each time."""
+REFUSED = 2
+"""So many times it refuses one message at most: the next try after that comes when the soak is over."""
 KINDS = {event.value: message.value for event, message in OF_EVENT.items()}
 
 
@@ -23,11 +25,13 @@ class Listener(Receiver):
         self._note = note
         self._chance = chance
         self._back_at = 0.0
+        self._refused: Counter[str] = Counter()
 
     def _answer(self, got: Got) -> Reply:
         if self._chance.random() < 0.01:
             self._back_at = now() + AWAY
-        if now() < self._back_at:
+        if now() < self._back_at and self._refused[got.id] < REFUSED:
+            self._refused[got.id] += 1
             return Reply(status=503)
         data = got.data
         self._note(

@@ -209,6 +209,12 @@ def test_where_desired_capacity_is_as_high_by_now_nothing_is_written(bench: Benc
     assert bench.calls(lambda: bench.cloud.raise_desired(2)) == {GROUPS: 1}
 
 
+def test_the_look_before_a_raise_leaves_the_members_out(bench: Bench) -> None:
+    bench.look()
+    bench.calls(lambda: bench.cloud.raise_desired(1))
+    assert [params.get("IncludeInstances") for params in bench.sent()] == ["false", None]
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [({"kind": "html"}, CloudUnavailable), ({"code": "Throttling", "status": 400}, Throttled)],

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from app.aws.entries import MEMBERS, RESERVATIONS
 from app.aws.gateway import SWEEP_EVERY
+from app.aws.memory import Memory
 from app.domain.model import Power
 from tests.builders import an_instance_id
 from tests.integration.gateway.bench import DETAILS, GROUPS, Bench
-from tests.simulated import NEVER
+from tests.simulated import GROUP, NEVER
 from tests.waiting import until
 
 # What a look costs.
@@ -61,6 +63,35 @@ def test_members_are_not_looked_up_because_somebody_accounts_for_them(bench: Ben
     ids = bench.grown(2)
     bench.look()
     assert bench.calls(lambda: bench.cloud.observe(ids)) == {GROUPS: 1}
+
+
+def test_the_members_of_a_group_are_read_without_botocore(bench: Bench) -> None:
+    bench.grown(2)
+    memory = Memory(MEMBERS, bytes)
+    with bench.connection.reading("autoscaling:DescribeAutoScalingGroups") as clients, memory.cutting_out():
+        answer = clients.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])
+    assert len(memory.of(answer)) == 2
+
+
+def test_the_details_of_instances_are_read_without_botocore(bench: Bench) -> None:
+    bench.grown(1)
+    memory = Memory(RESERVATIONS, bytes)
+    with bench.connection.reading("ec2:DescribeInstances") as clients, memory.cutting_out():
+        answer = clients.ec2.describe_instances()
+    assert len(memory.of(answer)) == 1
+
+
+def test_what_is_as_it_was_is_the_same_object_at_the_next_look(bench: Bench) -> None:
+    (one,) = bench.grown(1)
+    before = bench.look().instances[one]
+    assert bench.look().instances[one] is before
+
+
+def test_what_is_as_it_was_is_the_same_object_after_a_sweep(bench: Bench) -> None:
+    (one,) = bench.grown(1)
+    before = bench.look().instances[one]
+    bench.clock.advance(SWEEP_EVERY)
+    assert bench.look().instances[one] is before
 
 
 # What a look shows.

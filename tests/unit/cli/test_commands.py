@@ -21,6 +21,7 @@ from app.domain.errors import (
 from app.domain.finding import Finding, Verdict
 from app.domain.model import DEFAULT_POOL, Hold, InstanceState, Limit, Notice, Policy, PoolName
 from app.domain.plan import Plan
+from app.domain.settled import Unsettled
 from app.domain.sizing import Sizing
 from app.service.doctor import Doctor, PoolDoctor
 from app.service.preview import Preview
@@ -89,13 +90,14 @@ def a_preview(*, notices: tuple[Notice, ...] = (), limited_by: Limit | None = No
         an_instance(state=InstanceState.IDLE),
         a_look(),
     )
-    looks = (a_look(id=used.id), a_look(id=idle.id), new)
+    seen, known = an_observation(a_look(id=used.id), a_look(id=idle.id), new), {used.id: used, idle.id: idle}
     sizing = Sizing(allocated=1, waiting=2, current=3, wanted=8, target=8, limited_by=limited_by)
     actions = (Discover(new), RaiseDesired(3, 8))
     return Preview(
         policy=Policy(),
-        seen=an_observation(*looks),
-        known={used.id: used, idle.id: idle},
+        seen=seen,
+        known=known,
+        rest=Unsettled.of(seen, known),
         waiting=2,
         todo=Plan(**{"actions": actions, "sizing": sizing, "notices": notices, **plan}),
     )

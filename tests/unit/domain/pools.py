@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from app.domain.model import Instance, InstanceState, Observation, Policy, ProjectId, SeenInstance
 from app.domain.plan import NO_SETBACKS, Plan, plan
 from app.domain.setbacks import Setbacks
+from app.domain.settled import Unsettled
 from tests.builders import NOW, a_look, an_instance
 
 POLICY = Policy()
@@ -22,8 +23,7 @@ def decide(
     assured: bool = False,
 ) -> Plan:
     return plan(
-        seen,
-        {instance.id: instance for instance in known},
+        Unsettled.of(seen, {instance.id: instance for instance in known}),
         waiting,
         policy,
         NOW,

@@ -1,6 +1,6 @@
 """A poller whose beats come from the test: its own arithmetic, without threads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -62,7 +62,7 @@ class Beats:
         return self.urgent_in[DEFAULT_POOL]
 
     def _jobs_of(self, pool: PoolName) -> NewJobs:
-        def tick(urgent: bool) -> PassReport:
+        def tick(urgent: bool, _wanted: Callable[[], bool]) -> PassReport:
             self.urgent_in[pool].append(urgent)
             self.ran_in[pool].append(self.time() - self._began)
             report = self.reports[pool]

@@ -125,7 +125,7 @@ def hang():
     hanging.set()
     return free.wait(60)
 poller = Poller(
-    {DEFAULT_POOL: lambda mandate: Jobs(lambda urgent: PassReport(), hang, hang, hang, hang)},
+    {DEFAULT_POOL: lambda mandate: Jobs(lambda urgent, wanted: PassReport(), hang, hang, hang, hang)},
     leadership=Leadership(FakeLeases(), replica="ours", monotonic=monotonic), bell=FakeBell(),
     intervals={DEFAULT_POOL: timedelta(hours=1)}, sample=hang, meter=FakeMeter(),
     monotonic=monotonic, chance=lambda: 0.0,

@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from app.domain.errors import RegistryUnavailable
-from app.poller.pace import GAP, SETTLING
+from app.poller.pace import AFTERWARDS, GAP, SETTLING
 from tests.unit.poller.world import CHANGED, UNSETTLED, World, lasting
 from tests.waiting import until
 
@@ -51,7 +51,7 @@ def test_a_wake_up_starts_a_pass_within_about_a_second(running: World) -> None:
     assert running.passes.started_at[1] - woken < 1.5
 
 
-def test_a_storm_of_wake_ups_makes_two_passes_a_second_and_no_more(running: World) -> None:
+def test_a_storm_of_wake_ups_makes_five_passes_a_second_and_no_more(running: World) -> None:
     end = monotonic() + 1.2
     while monotonic() < end:
         running.poller.wake()
@@ -102,7 +102,7 @@ def test_after_a_pass_that_changed_something_comes_another_one_soon(world: World
     world.passes.reports = [CHANGED]
     world.poller.start()
 
-    world.passes.until_finished(2, within=GAP + 1)
+    world.passes.until_finished(2, within=AFTERWARDS + 1)
 
 
 def test_while_instances_are_on_their_way_the_next_look_comes_a_little_later(world: World) -> None:

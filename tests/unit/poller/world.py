@@ -34,7 +34,7 @@ class Passes:
         self._at_once = 0
         self._lock = Lock()
 
-    def tick(self, _urgent: bool) -> PassReport:
+    def tick(self, _urgent: bool, _wanted: Callable[[], bool]) -> PassReport:
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.fakes import FakeClock, FakeCloud
+from tests.property.quick_database import open_quickly
 from tests.unit.service.allocating import World
 from tests.unit.service.pools import Pool
 
@@ -36,5 +36,4 @@ def registry_in(folder: Path) -> tuple[SqlRegistry, FakeClock]:
 def transactions_in(folder: Path) -> tuple[Transactions, FakeClock]:
     """Make a database that goes by a clock of the test's."""
     clock = FakeClock()
-    engine = open_database(f"sqlite:///{folder}/registry.db")
-    return Transactions(engine, clock=lambda _: clock.now()), clock
+    return Transactions(open_quickly(folder), clock=lambda _: clock.now()), clock

@@ -29,13 +29,12 @@ class World:
         self.controls = SqlControls(self.transactions)
         self.clock = FakeClock()
         self.leases = SqlLeases(self.transactions)
-        self.reader = self.reading(registry)
+        self.reader = self.reading()
 
-    def reading(self, registry: SqlRegistry) -> StatusReader:
+    def reading(self) -> StatusReader:
         return StatusReader(
             pools=self.pools,
             poll_interval=INTERVAL,
-            registry=registry,
             census=SqlCensus(self.transactions),
             replica="ours",
             clock=self.clock,
@@ -74,6 +73,10 @@ class World:
 
     def codes(self, pool: PoolName = DEFAULT_POOL) -> list[str]:
         return [notice.code for notice in self.reader.pool(pool).view.notices]
+
+    def listed(self) -> list[InstanceId]:
+        with self.reader.status() as now:
+            return [one.id for part in now.parts for one in part]
 
     def check(self, name: str) -> Check:
         return next(check for check in self.reader.health().checks if check.name == name)

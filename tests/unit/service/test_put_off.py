@@ -71,6 +71,27 @@ def test_a_tag_that_was_put_off_hurries_nobody(pool: Pool) -> None:
     assert (pool.called("tag_allocation"), report.put_off) == (1, None)
 
 
+def test_tags_do_not_hold_up_the_next_pass_that_somebody_waits_for(pool: Pool) -> None:
+    pool.tick(6)
+    for project in ("alice", "bob", "carol"):
+        pool.claim(project)
+
+    pool.reconciler.tick(wanted=lambda: True)
+
+    assert pool.called("tag_allocation") == 1
+
+
+def test_a_pool_in_which_somebody_always_waits_gets_its_tags_nevertheless(pool: Pool) -> None:
+    pool.tick(6)
+    for project in ("alice", "bob", "carol"):
+        pool.claim(project)
+
+    for _ in range(3):
+        pool.reconciler.tick(wanted=lambda: True)
+
+    assert pool.called("tag_allocation") == 3
+
+
 def test_a_question_that_was_put_off_is_asked_by_the_next_pass(pool: Pool) -> None:
     pool.tick(6)
     pool.cloud.run_out(5)

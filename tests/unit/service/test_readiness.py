@@ -59,6 +59,22 @@ def test_the_front_page_is_not_asked_for_before_the_probe_passes(pool: Pool) -> 
     assert pool.prober.opened == []
 
 
+def test_an_instance_that_becomes_idle_needs_no_pass(pool: Pool) -> None:
+    pool.prober.ready = set()
+    pool.tick(6)
+    pool.prober.ready = set(pool.registry.instances(DEFAULT_POOL))
+
+    assert (pool.readiness.round(), pool.count(IDLE)) == (False, 5)
+
+
+def test_an_instance_that_is_withdrawn_needs_one(pool: Pool) -> None:
+    silence(pool, one_idle(pool))
+    probe(pool, rounds=2, pause=15)
+    pool.clock.advance(15)
+
+    assert pool.readiness.round()
+
+
 def test_an_instance_that_comes_back_is_not_asked_for_its_front_page_again(pool: Pool) -> None:
     fallen = one_idle(pool)
     pool.registry.withdraw(fallen, reason="a reason", now=pool.clock.now())

@@ -1,12 +1,25 @@
 """A pass over the fake cloud and a real registry: what is seen is brought to what is wanted."""
 
+from collections.abc import Callable
+
 import pytest
+from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from app.domain.errors import CloudUnavailable, Denied, OutcomeUnknown, PoolExhausted, Throttled
 from app.domain.events import EventKind
 from app.domain.model import DEFAULT_POOL, InstanceState, Limit
 from app.service.reconcile import PassReport
 from tests.unit.service.pools import Pool
+
+
+def reads_of_instances(pool: Pool, during: Callable[[], object]) -> list[str]:
+    """Do something, and return the statements that read all instances of the pool meanwhile."""
+    said: list[str] = []
+    engine = pool.registry._transactions.engine
+    event.listen(engine, "before_cursor_execute", lambda *heard: said.append(heard[2]))
+    during()
+    return [one for one in said if "WHERE instances.pool = ? AND instances.state IN" in one]
 
 
 def test_an_empty_group_becomes_a_full_buffer(pool: Pool) -> None:
@@ -45,6 +58,70 @@ def test_a_pool_at_rest_is_only_looked_at(pool: Pool) -> None:
     assert pool.called("observe") == 23
     assert len(pool.cloud.calls) == before + 3
     assert report == PassReport(changed=False, unsettled=False)
+
+
+def test_a_pass_at_rest_reads_the_instances_once(pool: Pool) -> None:
+    pool.tick(20)
+
+    assert len(reads_of_instances(pool, pool.reconciler.tick)) == 1
+
+
+def test_a_pass_that_changed_the_registry_does_not_read_all_of_it_again(pool: Pool) -> None:
+    pool.tick(6)
+    pool.claim("alice")
+    pool.tick()  # asks for another one, which the next pass discovers
+
+    assert len(reads_of_instances(pool, pool.reconciler.tick)) == 1
+
+
+def test_a_pass_knows_afterwards_what_it_has_changed(pool: Pool) -> None:
+    pool.tick(6)
+    pool.claim("alice")
+    pool.tick()
+
+    with capture_logs() as told:
+        report = pool.tick()
+
+    assert report.unsettled
+    assert [one["booting"] for one in told if one["event"] == "pass.finished"] == [1]
+
+
+def test_what_is_in_use_is_counted_as_it_is_while_nothing_follows_from_it(pool: Pool) -> None:
+    pool.tick(6)
+    pool.claim("alice")
+    pool.tick(6)
+    with capture_logs() as told:
+        pool.tick()
+
+    (line,) = (one for one in told if one["event"] == "pass.finished")
+    assert (line["found"], line["used"], line["idle"], line["actions"]) == (6, 1, 5, 0)
+
+
+def test_an_instance_that_is_as_it_was_is_the_same_object(pool: Pool) -> None:
+    pool.tick(20)
+    before = pool.registry.instances(DEFAULT_POOL)
+    after = pool.registry.instances(DEFAULT_POOL)
+
+    assert all(after[one] is before[one] for one in before)
+
+
+def test_an_instance_that_changed_is_read_anew(pool: Pool) -> None:
+    pool.tick(20)
+    before = pool.registry.instances(DEFAULT_POOL)
+    held = pool.claim("alice").allocation.instance
+    after = pool.registry.instances(DEFAULT_POOL)
+
+    assert (before[held].state, after[held].state) == (InstanceState.IDLE, InstanceState.ALLOCATED)
+    assert (before.keys(), after[held].project) == (after.keys(), "alice")
+
+
+def test_reading_some_states_does_not_make_others_forgotten(pool: Pool) -> None:
+    pool.tick(20)
+    pool.claim("alice")
+    before = pool.registry.instances(DEFAULT_POOL)
+    pool.registry.instances(DEFAULT_POOL, {InstanceState.BOOTING})
+
+    assert len(pool.registry.instances(DEFAULT_POOL)) == len(before) == 5
 
 
 def test_a_destroyed_instance_is_terminated_and_the_group_shrinks_with_it(pool: Pool) -> None:

@@ -10,12 +10,12 @@ from app.domain.controls import Change
 from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.history import GRAIN, Sample, grain_of
 from app.domain.model import DEFAULT_POOL, Group, PoolName, PoolView, ProjectId
-from app.registry.database import open_database
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from app.service.sampling import Sampler
 from tests.builders import NOW, a_pool
 from tests.fakes import FakeHistory
+from tests.property.quick_database import open_quickly
 from tests.unit.service.reading import World
 
 GPU = PoolName("gpu")
@@ -23,7 +23,7 @@ GPU = PoolName("gpu")
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    registry = SqlRegistry(Transactions(open_database(f"sqlite:///{tmp_path}/registry.db")))
+    registry = SqlRegistry(Transactions(open_quickly(tmp_path)))
     yield World(registry, a_pool(), a_pool(GPU, buffer=2))
     registry.close()
 
@@ -131,7 +131,7 @@ def test_a_pool_that_is_not_in_the_settings_any_more_gets_no_sample(
 ) -> None:
     world.idle(GPU)
     del world.pools[GPU]
-    reader = world.reading(world.registry)
+    reader = world.reading()
 
     Sampler(status_reader=reader, history=history, clock=world.clock).take()
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from app.domain.access import Role
 from app.domain.model import DEFAULT_POOL, InstanceId, PoolName, ProjectId
@@ -61,6 +63,23 @@ POOLS = {
     )
     for name, group in ((DEFAULT_POOL, "vscode-asg"), (GPU, "gpu-asg"))
 }
+
+
+class CompiledOnce(BytecodeCache):
+    """The pages' templates, compiled for the first service and kept for all others."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+TEMPLATES = CompiledOnce()
 
 
 class Service:
@@ -133,7 +152,6 @@ class Service:
             status_reader=StatusReader(
                 pools=pools,
                 poll_interval=timedelta(seconds=10),
-                registry=self.registry,
                 census=self.census,
                 replica="this one",
                 clock=self.clock,
@@ -148,6 +166,7 @@ class Service:
             clock=self.clock,
             proxy_hops=proxy_hops,
         )
+        self.app.jinja_env.bytecode_cache = TEMPLATES
         self.http: FlaskClient = self.app.test_client()
 
     def token(self, name: str, role: Role, ttl: timedelta | None = None) -> str:

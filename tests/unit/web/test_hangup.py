@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
+from app.web.connection import Connection
 from app.web.hangup import SOCKET, client_gone
-from app.web.worker import _Connection
 from tests.waiting import until
 
 
@@ -17,7 +17,7 @@ class Connected:
     """A client, and what is known of it where it is served."""
 
     def __init__(self, server: socket.socket, client: socket.socket) -> None:
-        self.server = _Connection(fileno=server.detach())
+        self.server = Connection(server)
         self.client = client
         self.gone = gone_by(self.server)
 

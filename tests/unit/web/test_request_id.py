@@ -1,5 +1,6 @@
 """The id of a request: in its answer, and on the lines that are logged on its way."""
 
+import os
 import re
 from threading import Barrier, Thread
 
@@ -61,6 +62,7 @@ def test_what_is_not_is_replaced(unfit: str | None) -> None:
 )
 def test_every_answer_has_it(service: Service, method: str, path: str, status: int) -> None:
     answer = service.http.open(path, method=method, headers={HEADER: "r-1"})
+    answer.close()
 
     assert (answer.status_code, ids_of(answer)) == (status, ["r-1"])
 
@@ -162,3 +164,14 @@ def test_a_server_makes_one_where_there_is_none_or_it_is_not_clear_which(given: 
 
     assert NEW.fullmatch(found)
     assert headers == [("X-REQUEST-ID", found)]
+
+
+def test_a_forked_worker_makes_other_ids_than_the_process_it_comes_from() -> None:
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, chosen(None).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    with os.fdopen(ours) as said, os.fdopen(theirs, "w"):
+        assert said.read(32) != chosen(None)

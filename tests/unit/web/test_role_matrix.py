@@ -190,8 +190,9 @@ class Matrix:
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('matrix')}/registry.db")
-    yield Matrix(Transactions(engine))
-    engine.dispose()
+    transactions = Transactions(engine)
+    yield Matrix(transactions)
+    transactions.close()
 
 
 def trail(service: Service) -> int:

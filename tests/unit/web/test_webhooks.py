@@ -1,6 +1,8 @@
 """/v1/webhooks, and where else one sees that messages do not arrive."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +17,16 @@ from app.registry.transactions import Transactions
 from app.web import examples
 from tests.builders import NOW
 from tests.fakes import FakeTokens
+from tests.property.quick_database import open_quickly
 from tests.unit.web.services import Service, problem_of
 
 
 @pytest.fixture
-def telling(transactions: Transactions) -> Transactions:
-    return Transactions(transactions.engine, clock=transactions.time, tells=True)
+def telling(transactions: Transactions, tmp_path: Path) -> Iterator[Transactions]:
+    """Another process, which writes messages."""
+    made = Transactions(open_quickly(tmp_path), clock=transactions.time, tells=True)
+    yield made
+    made.close()
 
 
 def written(service: Service, telling: Transactions) -> Message:
