@@ -9,6 +9,7 @@ from boto3.session import Session
 from app.aws import Account, Connection, StaticKeys
 from app.simulator.cloud import SimulatedCloud
 from app.simulator.config import CloudConfig
+from tests.networks import a_network
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -23,6 +24,7 @@ def a_simulated_cloud(**changes: Any) -> SimulatedCloud:
     """Make a cloud, not yet started, where everything takes a twentieth of a second at most."""
     quick: dict[str, Any] = {
         "bind": "127.0.0.1:0",
+        "network": a_network(),
         "group": GROUP,
         "worker": "none",
         "boot_seconds": 0.02,

@@ -1,6 +1,5 @@
 """The simulated cloud, as the tests of this folder use it: started in this process, and asked what it saw."""
 
-import random  # noqa: TID251 - runs side by side must not share a network
 from typing import Any
 
 import httpx
@@ -8,6 +7,7 @@ import httpx
 from app.simulator.cloud import SimulatedCloud
 from app.simulator.config import CloudConfig
 from tests.e2e.processes import a_free_port
+from tests.networks import a_network
 
 SET_DESIRED = "SetDesiredCapacity"
 TERMINATE = "TerminateInstanceInAutoScalingGroup"
@@ -20,7 +20,7 @@ class Aws(SimulatedCloud):
     def __init__(self, **changes: Any) -> None:
         fast: dict[str, Any] = {
             "bind": "127.0.0.1:0",
-            "network": f"127.{random.randint(70, 250)}.0.0/16",
+            "network": a_network(),
             "worker_port": a_free_port(),
             "boot_seconds": 0.2,
             "terminate_seconds": 0.1,

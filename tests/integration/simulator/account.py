@@ -1,6 +1,5 @@
 """A simulated cloud for tests, and what its users have: boto3 clients and the control API."""
 
-import random  # noqa: TID251 - parallel runs must not share a network
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from app.simulator.cloud import SimulatedCloud
 from app.simulator.config import CloudConfig
+from tests.networks import a_network
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ TAG_FILTER = "tag:aws:autoscaling:groupName"
 PROJECT = "ec2-orchestrator:project"
 WEB = httpx.Client(headers={"Connection": "close"}, timeout=5)
 NOBODY = "i-00000000000000000"
-
-
-def a_network() -> str:
-    return f"127.{random.randint(70, 250)}.0.0/16"
 
 
 def a_config(**changes: Any) -> CloudConfig:

@@ -1,6 +1,5 @@
 """`python -m app.simulator` as a program: what it prints, refuses, and leaves behind."""
 
-import random  # noqa: TID251 - parallel runs must not share a network
 import re
 import signal
 import socket
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from tests.networks import a_network
 from tests.waiting import until
 
 PROGRAM = (sys.executable, "-m", "app.simulator")
@@ -21,7 +21,7 @@ PROGRAM = (sys.executable, "-m", "app.simulator")
 def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the program until the block ends; give the process and its first line."""
     process = subprocess.Popen(
-        [*PROGRAM, "--bind", "127.0.0.1:0", "--network", f"127.{random.randint(70, 250)}.0.0/16", *options],
+        [*PROGRAM, "--bind", "127.0.0.1:0", "--network", a_network(), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -50,7 +50,9 @@ def test_a_signal_ends_it_and_every_worker_with_it(number: signal.Signals) -> No
 
         def worker() -> str | None:
             instances = httpx.get(f"{url}/_cloud/state").json()["instances"]
-            return next((f"http://{one['address']}:8080" for one in instances if one["worker"] == "up"), None)
+            return next(
+                (f"http://{one['address']}:{one['port']}" for one in instances if one["worker"] == "up"), None
+            )
 
         page = until(worker, what="the worker is up")
         assert httpx.get(str(page)).status_code == 200
