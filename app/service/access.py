@@ -150,7 +150,7 @@ class Gate:
         """Tell whose token it is, or count and refuse it; one with a `fault` is nobody's."""
         if self._is_admin(given, address):
             return Admission(ADMIN, None)
-        token = self._token(given)
+        token = self._token(given, address)
         now = self._clock.now()
         if token is not None and not token.expired(now):
             self._uses.note(token, now)
@@ -178,11 +178,14 @@ class Gate:
             return False
         return hmac.compare_digest(digest_of(given), self._admin)
 
-    def _token(self, given: str) -> Token | None:
+    def _token(self, given: str, address: str) -> Token | None:
+        """Find a token; one that is not known may be new, which an address may ask as often as it may guess."""
         parts = _TOKEN.fullmatch(given)
         if parts is None:
             return None
         token = self._standing.tokens().get(parts[1])
+        if token is None and not self._attempts.spent(address):
+            token = self._standing.anew().get(parts[1])
         kept = _NO_TOKEN if token is None else token.digest
         return token if hmac.compare_digest(digest_of(parts[2]), kept) else None
 

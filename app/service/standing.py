@@ -36,16 +36,27 @@ class Standing:
     def tokens(self) -> Mapping[str, Token]:
         """Return them by id; raise RegistryUnavailable where they cannot be known."""
         at, found = self._seen  # one tuple: another thread may be replacing it
-        age = self._monotonic() - at
+        now = self._monotonic()
+        age = now - at
         if age < FRESH:
             return found
         if age < LIMIT:
             self._look_unless_another_does()
             return self._seen[1]
+        return self._read_since(now - FRESH)
+
+    def anew(self) -> Mapping[str, Token]:
+        """Return them by id as they are at this moment; raise RegistryUnavailable where that cannot be known.
+
+        Requests that ask for it together share one look at the table.
+        """
+        return self._read_since(self._monotonic())
+
+    def _read_since(self, moment: float) -> Mapping[str, Token]:
         if not self._looking.acquire(timeout=PATIENCE):
             raise RegistryUnavailable("The database is slow to tell which tokens there are. Try again.")
         try:
-            if self._monotonic() - self._seen[0] >= FRESH:
+            if self._seen[0] <= moment:
                 self._look()
             return self._seen[1]
         finally:

@@ -52,6 +52,11 @@ def receiver(_receiver: Receiver) -> Iterator[Receiver]:
     _receiver.answers = lambda _: Reply()
 
 
+def stocked(service: Service) -> None:
+    """Wait until there are instances for a few claims; there may be more: desired is never lowered."""
+    until(lambda: service.status()["idleMachines"] >= 4, within=PATIENCE, every=0.25)
+
+
 def projects(receiver: Receiver, kind: str) -> set[str]:
     return {str(data["project"]) for data in receiver.told(kind)}
 
@@ -62,7 +67,7 @@ def messages(service: Service, **query: str) -> list[dict[str, Any]]:
 
 
 def test_what_happens_to_an_allocation_arrives_signed(service: Service, receiver: Receiver) -> None:
-    service.settled()
+    stocked(service)
     held = service.allocate("told")
     until(lambda: "told" in projects(receiver, "allocation.created"), within=PATIENCE)
     service.http.delete("/v1/allocations/told")
@@ -78,7 +83,7 @@ def test_what_happens_to_an_allocation_arrives_signed(service: Service, receiver
 def test_an_instance_that_ends_by_itself_is_told_as_lost(
     service: Service, receiver: Receiver, cloud: Aws
 ) -> None:
-    service.settled()
+    stocked(service)
     held = service.allocate("loses")
     cloud.control("POST", f"instances/{held['machineId']}/terminate")
 
@@ -86,7 +91,7 @@ def test_an_instance_that_ends_by_itself_is_told_as_lost(
 
 
 def test_a_redirect_is_not_followed(service: Service, receiver: Receiver) -> None:
-    service.settled()
+    stocked(service)
     with Receiver() as elsewhere:
         receiver.answers = lambda _: Reply(302, {"Location": elsewhere.url})
         service.allocate("redirected")
@@ -100,7 +105,7 @@ def test_a_redirect_is_not_followed(service: Service, receiver: Receiver) -> Non
 
 
 def test_what_was_refused_is_sent_again_and_under_the_same_id(service: Service, receiver: Receiver) -> None:
-    service.settled()
+    stocked(service)
     refused: set[str] = set()
 
     def once(got: Got) -> Reply:
@@ -119,7 +124,7 @@ def test_what_was_refused_is_sent_again_and_under_the_same_id(service: Service, 
 
 
 def test_who_operates_can_have_a_message_sent_once_more(service: Service, receiver: Receiver) -> None:
-    service.settled()
+    stocked(service)
     service.allocate("again")
     until(lambda: "again" in projects(receiver, "allocation.created"), within=PATIENCE)
     (message,) = (
@@ -135,7 +140,7 @@ def test_who_operates_can_have_a_message_sent_once_more(service: Service, receiv
 
 
 def test_claims_do_not_wait_for_a_receiver_that_hangs(service: Service, receiver: Receiver) -> None:
-    service.settled()
+    stocked(service)
     free, reached = Event(), Event()
 
     def hang(_: Got) -> Reply:

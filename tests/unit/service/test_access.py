@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from app.domain.access import Role
-from app.domain.errors import RegistryUnavailable, Unauthenticated
+from app.domain.errors import RegistryUnavailable, TooManyAttempts, Unauthenticated
+from app.service.attempts import ALLOWED
 from app.service.standing import FRESH, LIMIT
-from tests.unit.service.doors import ADMIN_TOKEN, HERE, UNKNOWN, Door
+from tests.unit.service.doors import ADMIN_TOKEN, HERE, THERE, UNKNOWN, Door
 
 
 @pytest.fixture
@@ -152,14 +153,46 @@ def test_a_revoked_token_is_refused_within_the_limit(door: Door) -> None:
         door.enter(token)
 
 
-def test_a_new_token_is_taken_as_soon_as_the_table_is_read_again(door: Door) -> None:
+def test_a_new_token_is_taken_at_once(door: Door) -> None:
     with pytest.raises(Unauthenticated):
         door.enter(UNKNOWN)
-    token = door.token()
+
+    assert door.enter(door.token()) == "token:ci"
+
+
+def test_from_an_address_that_guesses_a_new_token_is_taken_when_the_table_is_read_again(door: Door) -> None:
+    """Or each guess would cost a look at the table."""
+    for _ in range(ALLOWED):
+        with pytest.raises(Unauthenticated):
+            door.enter(UNKNOWN)
+    token, reads = door.token(), door.tokens.reads
+    with pytest.raises(TooManyAttempts):
+        door.enter(token)
+    assert door.tokens.reads == reads
+    assert door.enter(token, THERE) == "token:ci"
 
     door.watch.advance(FRESH)
 
     assert door.enter(token) == "token:ci"
+
+
+def test_a_secret_that_is_not_right_costs_no_look_at_the_table(door: Door) -> None:
+    token = door.token()
+    door.enter(token)
+
+    with pytest.raises(Unauthenticated):
+        door.enter(token[:-1] + ("A" if token[-1] != "A" else "B"))
+
+    assert door.tokens.reads == 1
+
+
+def test_whether_a_token_is_new_cannot_be_told_without_the_database(door: Door) -> None:
+    """It is not refused as if it were not good: who has it may try again."""
+    door.enter(door.token())
+    door.tokens.away = True
+
+    with pytest.raises(RegistryUnavailable):
+        door.enter(UNKNOWN)
 
 
 # Open services
