@@ -179,7 +179,7 @@ class Gate:
         return hmac.compare_digest(digest_of(given), self._admin)
 
     def _token(self, given: str, address: str) -> Token | None:
-        """Find a token; one that is not known may be new, which an address may ask as often as it may guess."""
+        """Find a token. One that is not known may be new: an address may ask so as often as it may guess."""
         parts = _TOKEN.fullmatch(given)
         if parts is None:
             return None
