@@ -32,10 +32,11 @@ from app.registry.schema import allocations, instances
 from app.simulator.config import CloudConfig
 from bench.population import ROOM
 from bench.replay import Answers, Member, Refused, Replay
-from bench.servers import free_port, process
+from bench.servers import process
+from tests.ports import a_port
 from tests.waiting import until
 
-START_WITHIN = 30.0
+START_WITHIN = 60.0
 HOST = "127.0.0.1"
 UNKNOWN = (
     "<Response><Errors><Error><Code>InvalidAction</Code><Message>%s</Message></Error></Errors></Response>"
@@ -108,15 +109,17 @@ class Aws:
 @contextmanager
 def aws(home: Path, database: str) -> Iterator[Aws]:
     """Run one for the instances that a registry has by now."""
-    port, kept = free_port(), home / "answers.json"
+    kept = home / "answers.json"
     Answers.kept(kept)
-    command = (sys.executable, "-m", "bench.aws", database, "--port", str(port), "--answers", str(kept))
-    with process(command, env=dict(os.environ), stdout=sys.stderr.fileno()) as running:  # noqa: TID251 - PATH and the like
-        it = Aws(port)
-        until(lambda: it.answers or running.poll() is not None, within=START_WITHIN, what="AWS to answer")
-        if running.poll() is not None:
-            raise RuntimeError("the AWS of the benchmark did not start")
-        yield it
+    environment = dict(os.environ)  # noqa: TID251 - a child process needs PATH and the like
+    with a_port() as port:
+        command = (sys.executable, "-m", "bench.aws", database, "--port", str(port), "--answers", str(kept))
+        with process(command, env=environment, stdout=sys.stderr.fileno()) as running:
+            it = Aws(port)
+            until(lambda: it.answers or running.poll() is not None, within=START_WITHIN, what="AWS to answer")
+            if running.poll() is not None:
+                raise RuntimeError("the AWS of the benchmark did not start")
+            yield it
 
 
 class Server(ThreadingHTTPServer):

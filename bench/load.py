@@ -20,7 +20,7 @@ Ports = Sequence[int]
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = MappingProxyType({})
 OK = b"HTTP/1.1 200 "
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds without any answer after which the server counts as stuck."""
 
 
@@ -85,12 +85,15 @@ class Connection:
 def closed(
     ports: Ports, paths: Iterator[str], *, connections: int, seconds: float, headers: Headers = NO_HEADERS
 ) -> Sample:
-    """Ask on every connection again as soon as it has its answer: how much can the servers do?"""
+    """Ask on every connection again as soon as it has its answer: how much can the servers do?
+
+    One answer at least is waited for, however long that takes.
+    """
     with _Load(ports, connections, headers) as load:
         start = time.perf_counter()
         for connection in load.take_all():
             connection.ask(next(paths), start)
-        while time.perf_counter() - start < seconds:
+        while not load.has_any or time.perf_counter() - start < seconds:
             for connection in load.answers(PATIENCE):
                 connection.ask(next(paths), time.perf_counter())
         return load.finish(start)
@@ -141,6 +144,11 @@ class _Load:
         self._selector.close()
         for connection in self._all:
             connection.socket.close()
+
+    @property
+    def has_any(self) -> bool:
+        """Whether any answer has come."""
+        return bool(self._sample.latencies)
 
     def take_all(self) -> list[Connection]:
         """Every connection."""

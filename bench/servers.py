@@ -4,7 +4,6 @@ import hashlib
 import http.client
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -26,8 +25,9 @@ from app.registry.schema import instances
 from app.registry.tokens import SqlTokens
 from app.registry.transactions import Transactions
 from app.service.tokens import TokenDesk
+from tests.ports import a_port
 
-START_WITHIN = 30.0
+START_WITHIN = 60.0
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 _KEPT = {
@@ -139,14 +139,6 @@ def a_token(database: str) -> str:
     return written
 
 
-def free_port() -> int:
-    """Find a port that nobody holds."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def _gunicorn(
     home: Path,
@@ -156,23 +148,18 @@ def _gunicorn(
     token: str = "",
     ready: bool = True,
 ) -> Iterator[Server]:
-    port = free_port()
-    log = home / f"{port}.log"
     environment = {
         name: value
         for name, value in os.environ.items()  # noqa: TID251 - a child process needs PATH and the like
         if not name.startswith(("AWS_", "ORCHESTRATOR_", "GUNICORN_", "WEB_CONCURRENCY"))
     }
-    environment |= {"ORCHESTRATOR_ENV_FILE": "", "ORCHESTRATOR_BIND": f"127.0.0.1:{port}", **settings}
-    with (
-        log.open("wb") as output,
-        process(
-            (sys.executable, "-m", "gunicorn", "--workers", "1", *arguments), env=environment, stdout=output
-        ) as server,
-    ):
-        if ready:
-            _wait(server, port)
-        yield Server(port, server.pid, log, token)
+    with a_port() as port, (home / f"{port}.log").open("wb") as output:
+        environment |= {"ORCHESTRATOR_ENV_FILE": "", "ORCHESTRATOR_BIND": f"127.0.0.1:{port}", **settings}
+        command = (sys.executable, "-m", "gunicorn", "--workers", "1", *arguments)
+        with process(command, env=environment, stdout=output) as server:
+            if ready:
+                _wait(server, port)
+            yield Server(port, server.pid, Path(output.name), token)
 
 
 @contextmanager

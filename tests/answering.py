@@ -71,7 +71,7 @@ class AnsweringService:
                 service.asked.append(asked)
                 answer = service._next(asked)
                 if answer.after:
-                    answer.after.wait(10)
+                    answer.after.wait(60)
                 if answer.hangs_up:
                     self.close_connection = True
                     return
@@ -89,8 +89,11 @@ class AnsweringService:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128  # who comes while it has no time is not turned away
+
+        self._server = Server(("127.0.0.1", port), Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property

@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from app.registry.database import open_database
 from tests import postgres
-from tests.databases import a_registry_in
+from tests.databases import a_registry_in, open_patiently
 
 SHARED = ("_pools", "_open_to_all", "_guarded")
 """Fixtures that take seconds and serve several files."""
@@ -20,6 +21,20 @@ LONGEST = ("tests/e2e", "tests/browser", "tests/integration", "tests/property")
 
 WAITING = 2
 """As many processes more than there are cores, where their number is left to us: about so many just wait."""
+
+settings.register_profile(
+    "default",
+    max_examples=50,
+    stateful_step_count=30,
+    derandomize=True,  # the same examples each time: new ones are looked for with the other profile
+    deadline=None,  # a busy machine is no fault of ours
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    print_blob=True,
+)
+settings.register_profile(
+    "long", settings.get_profile("default"), max_examples=3000, stateful_step_count=60, derandomize=False
+)
+settings.load_profile("default")  # or hypothesis has one of its own, wherever CI is set
 
 
 def pytest_configure() -> None:
@@ -101,6 +116,6 @@ def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(registry_url: str) -> Iterator[Engine]:
-    opened = open_database(registry_url)
+    opened = open_patiently(registry_url)
     yield opened
     opened.dispose()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +14,32 @@ from typing import Any
 import psycopg
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
 from app.registry.database import open_database
+from app.registry.postgresql import LIMITS
 
 ROOT = Path(__file__).parents[1]
+A_LONG_TIME = 60
+"""Seconds."""
+
+
+def open_patiently(url: str) -> Engine:
+    """Open a registry in which whoever waits for another waits long.
+
+    Threads that race are the test's; one that has a lock, and for seconds no processor, is no fault of ours.
+    """
+    limits = replace(LIMITS.without_hurry(), connect=A_LONG_TIME, pool=float(A_LONG_TIME))
+    engine = open_database(url, limits=limits)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _wait_long)
+        engine.dispose()  # the connection that opened it is in a hurry
+    return engine
+
+
+def _wait_long(connection: Any, _record: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout={A_LONG_TIME * 1000}")
 
 
 def a_registry_in(folder: Path) -> str:
@@ -72,7 +93,8 @@ def away(engine: Engine) -> Iterator[None]:
     with as_owner(engine.url.render_as_string(hide_password=False)) as owner:
         owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         try:
-            owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            ended = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s"
+            owner.execute(ended, [name])
             yield
         finally:
             owner.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import RLock
 from time import monotonic
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ Answer = TypeVar("Answer")
 
 
 class FakeLeases:
-    """The row that all replicas of a test share; `now` is the database's clock, in seconds."""
+    """The row that all replicas of a test share, also in threads; `now` is the database's clock."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
@@ -22,29 +23,33 @@ class FakeLeases:
         self.held: Lease | None = None
         self.expires_at = 0.0
         self.asked = 0
+        self._lock = RLock()
 
     def take(self, holder: str, ttl: timedelta) -> Lease | None:
-        self.asked += 1
-        running = self.leader()
-        if running is not None and running.holder != holder:
-            return None
-        self.term += 1
-        self.held = Lease(holder, self.term, NOW + timedelta(seconds=self._now()))
-        self.expires_at = self._now() + ttl.total_seconds()
-        return self.held
+        with self._lock:
+            self.asked += 1
+            running = self.leader()
+            if running is not None and running.holder != holder:
+                return None
+            self.term += 1
+            self.held = Lease(holder, self.term, NOW + timedelta(seconds=self._now()))
+            self.expires_at = self._now() + ttl.total_seconds()
+            return self.held
 
     def renew(self, lease: Lease, ttl: timedelta) -> bool:
-        if self.held != lease:
-            return False
-        self.expires_at = self._now() + ttl.total_seconds()
-        return True
+        with self._lock:
+            if self.held != lease:
+                return False
+            self.expires_at = self._now() + ttl.total_seconds()
+            return True
 
     def holds(self, lease: Lease) -> bool:
         return self.leader() == lease
 
     def resign(self, lease: Lease) -> None:
-        if self.held == lease:
-            self.held = None
+        with self._lock:
+            if self.held == lease:
+                self.held = None
 
     def leader(self) -> Lease | None:
         return self.held if self._now() < self.expires_at else None

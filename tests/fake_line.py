@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from threading import RLock
 
 from app.domain.errors import RegistryUnavailable
 from app.domain.model import PoolName, ProjectId
@@ -9,7 +10,7 @@ from app.ports import Prospect, RequestId, Standing
 
 
 class FakeLine:
-    """Says what it is told to say of the instances; safe between threads as far as the tests need it."""
+    """Says what it is told to say of the instances; requests wait in threads, and change it one at a time."""
 
     def __init__(self) -> None:
         self.ready = 0
@@ -30,30 +31,34 @@ class FakeLine:
         self.told = Prospect(line=(), demand=(), ready=0, booting=(), measured=(), more=True)
         self.asked_for_it = 0
         """How often the prospect was asked for."""
+        self._lock = RLock()
 
     def enter(
         self, pool: PoolName, project: ProjectId, request: RequestId, *, yielding: bool = False
     ) -> None:
         self._answer()
-        there = next((one for one in self.places if one[1] == project), None)
-        if there is None:
-            self.places.append((pool, project, request))
-        elif yielding and there[2] != request:
-            return
-        elif there[0] == pool:
-            self.places[self.places.index(there)] = (pool, project, request)
-        else:
-            self.places = [*(one for one in self.places if one != there), (pool, project, request)]
+        with self._lock:
+            there = next((one for one in self.places if one[1] == project), None)
+            if there is None:
+                self.places.append((pool, project, request))
+            elif yielding and there[2] != request:
+                return
+            elif there[0] == pool:
+                self.places[self.places.index(there)] = (pool, project, request)
+            else:
+                self.places = [*(one for one in self.places if one != there), (pool, project, request)]
 
     def look(
         self, pool: PoolName, requests: Mapping[RequestId, ProjectId], *, ready_since: datetime
     ) -> Standing:
         del ready_since
         self._answer()
-        self.looks += 1
-        in_line = [request for of, _, request in self.places if of == pool]
+        with self._lock:
+            self.looks += 1
+            places = list(self.places)
+        in_line = [request for of, _, request in places if of == pool]
         placeless = requests.keys() - set(in_line)
-        others = {project for _, project, request in self.places if request not in placeless}
+        others = {project for _, project, request in places if request not in placeless}
         return Standing(
             ready=self.ready,
             doubtful=self.doubtful,
@@ -64,8 +69,9 @@ class FakeLine:
 
     def leave(self, requests: Collection[RequestId], *, demand: bool) -> None:
         self._answer()
-        self.left += [(one, demand) for one in requests]
-        self.places = [one for one in self.places if one[2] not in requests]
+        with self._lock:
+            self.left += [(one, demand) for one in requests]
+            self.places = [one for one in self.places if one[2] not in requests]
 
     def abandon(self, project: ProjectId, request: RequestId, *, actor: str, now: datetime) -> bool:
         del request, actor, now
@@ -83,7 +89,8 @@ class FakeLine:
 
     def forget(self) -> None:
         """Lose every place, as after a few seconds in which nobody said that he waits."""
-        self.places = []
+        with self._lock:
+            self.places = []
 
     def _answer(self) -> None:
         if self.away:

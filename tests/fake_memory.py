@@ -105,7 +105,8 @@ class FakePresence(_Away):
 
     def lately(self, within: timedelta) -> Sequence[SeenReplica]:
         self._answer()
-        seen = [one for one in self._known.values() if one.seen_at >= self._now() - within]
+        known = tuple(self._known.values())  # a thread may note something meanwhile
+        seen = [one for one in known if one.seen_at >= self._now() - within]
         return sorted(seen, key=lambda one: (one.started_at, one.name))
 
 

@@ -9,7 +9,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 
 import psycopg
 
+from tests.ports import a_port
 from tests.waiting import until
 
 ON_DISK = Path("/var/tmp")
@@ -50,13 +50,14 @@ def a_server_of_ones_own(*, durable: bool = False) -> Iterator["Server"]:
     """Run a server as long as the block runs. What a durable one has committed survives a power cut."""
     home = Path(tempfile.mkdtemp(prefix="postgres-", dir=_on_disk() if durable else _in_memory()))
     try:
-        server = Server(home, durable=durable)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.resume()
-            server.stop(signal.SIGQUIT)  # nobody will ever read its data
+        with a_port() as port:  # of its own, also while the server is stopped
+            server = Server(home, port, durable=durable)
+            server.start()
+            try:
+                yield server
+            finally:
+                server.resume()
+                server.stop(signal.SIGQUIT)  # nobody will ever read its data
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -94,7 +95,7 @@ def _are_in_the_way(connection: "psycopg.Connection[Any]") -> bool:
 class Server:
     """One server with its data, on one port for all its lives. It is not running when it is made."""
 
-    def __init__(self, home: Path, *, durable: bool = False) -> None:
+    def __init__(self, home: Path, port: int, *, durable: bool = False) -> None:
         self._home = home
         self._settings = DURABLE if durable else PASSING
         self._binaries = _binaries()
@@ -116,7 +117,7 @@ class Server:
                 cwd=home,
                 **self._account,
             )
-        self._port = _free_port()
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[int] = []
 
@@ -157,7 +158,7 @@ class Server:
                 **self._account,
             )
         until(
-            lambda: _answers(self.url) or process.poll() is not None, within=30, what="PostgreSQL to answer"
+            lambda: _answers(self.url) or process.poll() is not None, within=60, what="PostgreSQL to answer"
         )
         if process.poll() is not None:
             raise RuntimeError((self._home / "log").read_text())
@@ -166,7 +167,7 @@ class Server:
         """End it, and all connections with it: by SIGINT in good order, by SIGQUIT at once, as in a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=60)
             self._process = None
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -240,13 +241,6 @@ def _unprivileged(home: Path) -> dict[str, Any]:
 def _executable_by(binaries: Path, user: int) -> bool:
     tried = subprocess.run([binaries / "postgres", "--version"], check=False, capture_output=True, user=user)
     return tried.returncode == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(url: str) -> bool:

@@ -90,6 +90,7 @@ class Receiver:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
             allow_reuse_address = True
+            request_queue_size = 128  # who comes while it has no time is not turned away
 
             def handle_error(self, *_: object) -> None:
                 """Who does not trust us hangs up."""

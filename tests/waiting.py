@@ -7,13 +7,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], within: float = 10.0, what: str = "", *, every: float = 0.05) -> T:
+def until(condition: Callable[[], T], within: float = 30.0, what: str = "", *, every: float = 0.05) -> T:
     """Return the first truthy answer of `condition`, asked `every` so often; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
+        late = time.monotonic() > deadline  # before the look: also who got no time until then has one more
         answer = condition()
         if answer:
             return answer
-        if time.monotonic() > deadline:
+        if late:
             raise AssertionError(f"not within {within} s: {what or condition}")
         time.sleep(every)  # noqa: TID251 - the one place that waits

@@ -23,6 +23,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.*",  # what asks for another host fails
 )
+STARTS_WITHIN = 90_000.0
+"""Milliseconds: a start takes a second on an idle machine."""
 MISSING = (
     "The browser tests need Chromium, and none was found. On Debian: apt-get install chromium. Elsewhere: "
     "`.venv/bin/playwright install chromium --only-shell`, or name one in $CHROMIUM."
@@ -54,7 +56,9 @@ def running() -> Iterator[Browser]:
     program = find()
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+            browser = playwright.chromium.launch(
+                executable_path=program, args=list(ARGUMENTS), timeout=STARTS_WITHIN
+            )
         except Error as error:
             if program is None:
                 raise RuntimeError(MISSING) from None

@@ -4,6 +4,7 @@ import pytest
 
 from tests.browser.installation import Installation
 from tests.browser.visit import Visit, Visitor
+from tests.e2e.processes import DEADLINE
 from tests.waiting import until
 
 
@@ -94,7 +95,9 @@ def test_the_buffer_is_changed_and_the_pool_filled_up(installation: Installation
 
     visit.done.filter(has_text="3").wait_for()
     visit.section("health").get_by_text("of 3 wanted").wait_for()
-    until(lambda: installation.pool()["instances"]["idle"] == 3, what="the pool to be filled up")
+    until(
+        lambda: installation.pool()["instances"]["idle"] == 3, within=DEADLINE, what="the pool to be filled"
+    )
 
 
 def test_what_another_changed_meanwhile_is_not_overwritten(installation: Installation, visit: Visit) -> None:
@@ -140,6 +143,9 @@ def test_nothing_idle_is_said_so(installation: Installation, visit: Visit) -> No
 
     visit.picture("question-exhausted", whole=False)
     assert "too-late" not in installation.service.holders()
+    # Whoever got nothing counts as demand for half a minute: the pool would be larger for the next tests.
+    installation.cloud.control("POST", "capacity", limit=None)
+    until(lambda: installation.service.get("too-late").is_success, within=DEADLINE, what="one to be idle")
 
 
 def test_a_wrong_name_can_be_mended(installation: Installation, visit: Visit) -> None:

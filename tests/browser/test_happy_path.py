@@ -9,7 +9,7 @@ def test_a_day_of_an_operator(guarded: Guarded, visitor: Visitor) -> None:
     visit = visitor(guarded.url)
 
     visit.log_in(guarded.tokens[Role.ADMIN], at="/")
-    assert visit.verdict == "healthy"
+    visit.awaits_verdict("healthy")
     assert "2 of 2 wanted" in " ".join(visit.section("health").inner_text().split())
 
     question = visit.ask("health", "Allocate")

@@ -96,6 +96,7 @@ def test_a_pool_at_rest_is_sent_once(service: Service, visitor: Visitor) -> None
     visit = visitor(service.url)
     visit.page.clock.install()
     visit.open()
+    visit.awaits_verdict("blind")  # some seconds after the start: nobody looks after the pool
 
     statuses = []
     for _ in range(2):

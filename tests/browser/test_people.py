@@ -60,9 +60,9 @@ def test_an_open_page_says_that_its_session_has_ended(guarded: Guarded, visitor:
     visit = visitor(guarded.url)
     visit.page.clock.install()
     visit.log_in(guarded.tokens[Role.VIEWER])
-    visit.forgets_who_it_is()
 
     visit.expects(DENIED)
+    visit.forgets_who_it_is()
     visit.page.clock.run_for(2_000)
     visit.banner.get_by_role("link").wait_for()
 

@@ -23,7 +23,7 @@ def visit(installation: Installation, visitor: Visitor) -> Visit:
 
 
 def test_the_default_pool_comes_first(visit: Visit) -> None:
-    assert visit.verdict == "healthy"
+    visit.awaits_verdict("healthy")
     assert visit.section("instances").locator("tbody tr[data-key]").count() == 2
 
 

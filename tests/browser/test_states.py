@@ -1,6 +1,6 @@
 """Each state that a pool can be in for long: the page names it, says what to do, and everybody can read it.
 
-The installations are made once, side by side, because each takes its seconds; a test looks at one of them.
+The installations are made once, some side by side, because each takes its seconds; a test looks at one.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,9 @@ import pytest
 from tests.browser.installation import STATES, Installation
 from tests.browser.visit import Visit, Visitor
 
+AT_ONCE = 3
+"""How many are made side by side: no service has to start while six others do."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -24,7 +27,7 @@ class State:
 
 @pytest.fixture(scope="module")
 def installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Installation]]]:
-    with ExitStack() as running, ThreadPoolExecutor(len(STATES)) as makers:
+    with ExitStack() as running, ThreadPoolExecutor(AT_ONCE) as makers:
         yield {
             name: makers.submit(running.enter_context, make(tmp_path_factory.mktemp(name)))
             for name, make in STATES.items()
@@ -44,7 +47,7 @@ def visit(state: State, visitor: Visitor) -> Visit:
 
 
 def test_the_page_says_so(state: State, visit: Visit) -> None:
-    assert visit.verdict == state.name
+    visit.opens_saying(state.name)
 
 
 def test_everybody_can_read_it(state: State, visit: Visit) -> None:
@@ -63,4 +66,4 @@ def test_an_open_page_sees_that_it_is_over(
     installation.cloud.lift_faults()
     installation.cloud.control("POST", "capacity", limit=None)
 
-    visit.awaits_verdict("healthy", within=30_000)
+    visit.awaits_verdict("healthy", within=60_000)

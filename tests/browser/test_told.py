@@ -9,7 +9,6 @@ from tests.browser.installation import Installation
 from tests.browser.visit import Visit, Visitor
 
 LIVE = "**/dashboard/live*"
-POLL = 2_000
 HIDDEN_POLL = 20_000
 A_MINUTE = 60_000
 """Milliseconds."""
@@ -24,14 +23,9 @@ def visit(installation: Installation, visitor: Visitor) -> Visit:
     """An open page on which time passes as the test says."""
     visit = visitor(installation.url)
     visit.page.add_init_script(CAN_BE_HIDDEN)
-    visit.page.clock.install()
+    visit.holds_time()
     visit.open()
     return visit
-
-
-def polled(visit: Visit, after: int = POLL) -> None:
-    with visit.page.expect_request_finished(lambda request: "/dashboard/live" in request.url):
-        visit.page.clock.run_for(after)
 
 
 def hide(visit: Visit) -> None:
@@ -40,7 +34,7 @@ def hide(visit: Visit) -> None:
 
 def stop(visit: Visit) -> None:
     """Stop updates, while none is on its way."""
-    polled(visit)
+    visit.polled()
     visit.page.get_by_role("button", name="Stop updates").click()
 
 
@@ -69,7 +63,7 @@ def test_the_title_of_a_hidden_tab_follows_the_pool(installation: Installation, 
     hide(visit)
     installation.change(paused=True)
 
-    polled(visit, HIDDEN_POLL)
+    visit.polled(HIDDEN_POLL)
 
     expect(visit.page).to_have_title(re.compile("^Paused"))
     assert icon(visit).endswith("icon-warn.svg")
@@ -104,7 +98,7 @@ def heard(visit: Visit) -> str:
 def test_a_count_that_changes_is_not_worth_a_word(visit: Visit) -> None:
     retouched(visit, ("Healthy: 2 idle", "Healthy: 3 idle"))
 
-    polled(visit)
+    visit.polled()
     expect(visit.page).to_have_title(re.compile("^Healthy: 3 idle"))
 
     assert heard(visit) == ""
@@ -122,7 +116,7 @@ def test_a_count_that_changes_is_not_worth_a_word(visit: Visit) -> None:
 def test_what_a_person_must_know_is(visit: Visit, change: tuple[str, str]) -> None:
     retouched(visit, change)
 
-    polled(visit)
+    visit.polled()
 
     expect(visit.page.locator("#said")).to_have_text(re.compile("^Healthy"))
 

@@ -37,6 +37,7 @@ def test_what_goes_wrong_in_a_page_fails_the_test(
 
     with pytest.raises(AssertionError, match=seen):
         visit.check()
+    visit.expects("Failed to load resource")  # of the picture, which the browser may tell a moment later
 
 
 def test_what_is_too_wide_or_has_no_name_is_a_barrier(service: AnsweringService, visitor: Visitor) -> None:

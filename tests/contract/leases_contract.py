@@ -128,7 +128,7 @@ class LeasesContract:
             start, won = Barrier(len(racers)), list[Lease]()
 
             def race(name: str, leases: Leases, start: Barrier = start, won: list[Lease] = won) -> None:
-                start.wait(10)
+                start.wait(60)
                 lease = leases.take(name, LONG)
                 if lease is not None:
                     won.append(lease)
@@ -137,7 +137,7 @@ class LeasesContract:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(20)
+                thread.join()
 
             assert [lease.term for lease in won] == [round_ + 1]
             racers[0].resign(won[0])

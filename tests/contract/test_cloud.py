@@ -96,6 +96,7 @@ class TestFakeCloud(CloudContract):
             min_size: int = 0,
             max_size: int = 10,
             boots: bool = True,
+            ends: bool = True,
             protects: bool = True,
             missing: bool = False,
         ) -> World:
@@ -105,6 +106,7 @@ class TestFakeCloud(CloudContract):
                 min_size=min_size,
                 max_size=max_size,
                 boot_looks=1 if boots else None,
+                end_looks=1 if ends else 1000,
                 protect_new=protects,
                 clock=clock,
             )
@@ -257,6 +259,7 @@ class TestAwsCloud(CloudContract):
             min_size: int = 0,
             max_size: int = 10,
             boots: bool = True,
+            ends: bool = True,
             protects: bool = True,
             missing: bool = False,
         ) -> World:
@@ -264,6 +267,8 @@ class TestAwsCloud(CloudContract):
             simulated.change_group({"protect": protects})
             if not boots:
                 simulated.change_group({"boot_seconds": NEVER})
+            if not ends:
+                simulated.change_group({"terminate_seconds": NEVER})
             simulated.change_group({"desired": desired, "min": min_size, "max": max_size})
             until(lambda: simulated.state()["group"]["members"] >= desired, what="the group launched")
             return SimulatedWorld(connection, "no-such-asg" if missing else GROUP, simulated)

@@ -75,10 +75,14 @@ class Aws(SimulatedCloud):
             call for call in calls if call["outcome"] == "ok" and (not actions or call["action"] in actions)
         ]
 
-    def asked(self, action: str) -> int:
-        """How often an AWS action was called, with whatever outcome, also of calls under way."""
-        count: int = self.calls.as_json()["counts"].get(action, 0)
-        return count
+    def asked(self, action: str, **params: str) -> int:
+        """How often an action was called with these parameters: whatever came of it, also calls under way.
+
+        Some seconds after the start an examination asks for changes as well, which AWS must refuse: to end
+        an instance that cannot exist, for an absurd size. Who counts those of the service names parameters.
+        """
+        calls = self.calls.as_json()["calls"]
+        return sum(call["action"] == action and params.items() <= call["params"].items() for call in calls)
 
     def sizes(self) -> list[int]:
         """Desired capacity as the service made it, step by step from the start configuration."""

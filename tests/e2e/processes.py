@@ -1,6 +1,5 @@
 """Real processes: the service under gunicorn, the scheduler, the trial; what they answer and say."""
 
-import itertools
 import json
 import os
 import signal
@@ -8,12 +7,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any, Self
 
 import httpx
 
+from tests.ports import a_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +23,13 @@ DEADLINE = 30.0
 """Seconds for what takes one or two on an idle machine: starting, stopping, booting instances."""
 
 
+_ports = ExitStack()
+"""What is given out stays so until the tests end: a service starts some seconds later, or once more."""
+
+
 def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that is given to nobody else, neither in this process nor in any other."""
+    return _ports.enter_context(a_port(HOST))
 
 
 def listens(port: int) -> bool:
@@ -36,7 +39,7 @@ def listens(port: int) -> bool:
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment, without what could lead to a real account or change the service."""
-    ours = ("AWS_", "ORCHESTRATOR_", "GUNICORN_")
+    ours = ("AWS_", "ORCHESTRATOR_", "GUNICORN_", "PROMETHEUS_", "WEB_CONCURRENCY", "FORCE_COLOR", "NO_COLOR")
     kept = {
         name: value
         for name, value in os.environ.items()  # noqa: TID251 - a child process needs PATH and the like
@@ -109,9 +112,10 @@ class Program:
 
     def kill9(self) -> None:
         """End the process and its children with no chance to say goodbye."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended by itself, a moment ago
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        until(lambda: self.nobody_left, what="the killed processes to end")
+        until(lambda: self.nobody_left, within=DEADLINE, what="the killed processes to end")
 
 
 class Service:
@@ -212,19 +216,16 @@ class Service:
     def settled(self, idle: int = 5, *, used: int | None = None, within: float = DEADLINE) -> dict[str, Any]:
         """The status, once so many are idle and nothing is on its way in or out."""
         status: dict[str, Any] = {}
-        looks = itertools.count()
 
         def at_rest() -> bool:
-            if next(looks) % 5:  # each look costs the service some work, which it would rather do
-                return False
             status.update(self.status())
             moving = status["bootingMachines"] + status["terminatingMachines"]
             return status["idleMachines"] == idle and not moving and used in {None, status["usedMachines"]}
 
         try:
-            until(at_rest, within=within)
+            until(at_rest, within=within, every=0.25)  # a look costs work, which it would rather do
         except AssertionError:
-            del status["machines"]
+            status.pop("machines", None)
             raise AssertionError(f"wanted {idle} idle, {used} used, none moving; found {status}") from None
         return status
 

@@ -20,7 +20,7 @@ from tests.waiting import until
 BUFFER = 20
 CALLERS = 4
 CLAIMS = 4  # of each caller in a round: nobody asks in vain, which would count as demand
-PATIENCE = 60.0
+PATIENCE = 120.0
 """A kill between the note of a terminate call and the call leaves it in doubt, for half a minute."""
 
 
@@ -32,26 +32,26 @@ class Round:
     """So many claims of the round have been answered."""
     fault: dict[str, Any]
     """What befalls AWS's calls from before the destroy on."""
-    reached: Callable[[Aws, Service], bool] = lambda _cloud, _service: True
+    reached: Callable[[Aws, Service, str], bool] = lambda _cloud, _service, _machine: True
     """How far the destroy has got before the claims begin."""
 
 
-def called(cloud: Aws, service: Service) -> bool:
-    """AWS has a terminate call that it has not answered yet."""
+def called(cloud: Aws, service: Service, machine: str) -> bool:
+    """AWS has a call to terminate it, and takes its time."""
     del service
-    calls = cloud.calls.as_json()["calls"]
-    return any(call["action"] == TERMINATE and call["outcome"] == "under way" for call in calls)
+    return cloud.asked(TERMINATE, InstanceId=machine) > 0
 
 
-def refused(cloud: Aws, service: Service) -> bool:
-    """AWS has refused, and the service knows it."""
+def refused(cloud: Aws, service: Service, machine: str) -> bool:
+    """AWS has refused to terminate it, and the service knows that."""
     del cloud
-    return any(line["event"] == "action.failed" for line in service.program.logs)
+    lines = (line for line in service.program.logs if line["event"] == "action.failed")
+    return any(line["instance"] == machine for line in lines)
 
 
 SLOW_LOOK = {"kind": "delay", "action": "DescribeAutoScalingGroups", "seconds": 2.0}
 """A pass that begins now does not get to its calls before the kill."""
-SLOW_END = {"kind": "delay", "action": TERMINATE, "seconds": 1.0}
+SLOW_END = {"kind": "delay", "action": TERMINATE, "seconds": 3.0}
 """The kill comes while AWS is at it."""
 REFUSAL = {"kind": "error", "action": TERMINATE, "code": "Throttling", "status": 400}
 """A refusal for certain: the service need not wait in doubt before it asks again."""
@@ -95,7 +95,7 @@ class Story:
         self.cloud.fault(**how.fault)
         assert self.service.destroy(machine).status_code == 200
         self.destroyed[project] = machine
-        until(lambda: how.reached(self.cloud, self.service), within=DEADLINE, what="the destroy to get on")
+        until(lambda: how.reached(self.cloud, self.service, machine), what="the destroy to get on")
         self.cloud.fault(**SLOW_LOOK)
 
     def _claim_and_kill(self, name: str, how: Round) -> None:

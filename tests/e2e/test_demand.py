@@ -1,6 +1,7 @@
 """A claim starts its own top-up at once, not at the next poll, whichever process runs the poller.
 
-The contract says within a second; the tests allow more, because they may run on a busy machine.
+The contract says within a second; the tests allow more, because they may run on a busy machine: the next poll
+is an hour away.
 """
 
 import signal
@@ -16,7 +17,7 @@ from tests.e2e.memory import replicas
 from tests.e2e.processes import Program, Service
 from tests.waiting import until
 
-GENEROUS = timedelta(seconds=5)
+GENEROUS = timedelta(seconds=30)
 
 
 def delay(cloud: Aws, service: Service, project: str) -> timedelta:
@@ -24,7 +25,7 @@ def delay(cloud: Aws, service: Service, project: str) -> timedelta:
     before = len(cloud.sizes())
     service.allocate(project)
     until(lambda: len(cloud.sizes()) > before, what="the top-up")
-    answered = next(line for line in service.logs if line.get("path") == f"/{project}")
+    (answered,) = until(lambda: [line for line in service.logs if line.get("path") == f"/{project}"])
     raised = cloud.record(SET_DESIRED)[-1]
     return datetime.fromisoformat(raised["at"]) - datetime.fromisoformat(answered["timestamp"])
 
@@ -60,9 +61,8 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Apart:
                 there = {(one.serves, one.polls) for one in replicas(service)}
                 service.settled(idle=5)
                 cloud.fault(kind="delay", action=SET_DESIRED, seconds=1.0)
-                before = cloud.asked(SET_DESIRED)
                 service.allocate("the-last-one")
-                until(lambda: cloud.asked(SET_DESIRED) > before, what="the top-up's call")
+                until(lambda: cloud.asked(SET_DESIRED, DesiredCapacity="7"), what="the top-up's call")
                 scheduler.signal(signal.SIGTERM)
                 code = scheduler.exit_code()
                 events = [line["event"] for line in scheduler.logs]

@@ -16,6 +16,8 @@ from tests.e2e.aws import Aws
 from tests.e2e.processes import ROOT, Program, Service, environment
 
 PLACEHOLDER = "export ORCHESTRATOR_TOKEN=eco_..."
+PATIENCE = 120.0
+"""Seconds for all of the page's examples, which take about ten on an idle machine."""
 CURL = 'curl() { command curl -sS --fail "$@"; }'
 """So that an answer of 400 or more ends the shell."""
 
@@ -70,7 +72,7 @@ def test_every_command_works_in_the_order_of_the_page(guarded: Service, token: s
         env=environment({}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -86,7 +88,7 @@ def test_the_programs_work(guarded: Service, token: str) -> None:
             env=environment({"ORCHESTRATOR_TOKEN": token}),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=True,
         ).stdout
         for program in examples(guarded, python=True)

@@ -38,8 +38,14 @@ def test_a_pass_writes_one_line(hourly: Pool) -> None:
         record = hourly.cloud.record
         return len(record("DescribeAutoScalingGroups")) - len(record(SET_DESIRED))
 
+    def at_rest() -> bool:
+        """Whether the last pass has found nothing that another one is to follow soon."""
+        last = hourly.service.passes[-1]
+        return not (last["booting"] or last["actions"]) and last["found"] == last["desired"]
+
     # The set-up is examined some seconds after the start, and looks as well.
     until(lambda: hourly.cloud.asked("SetInstanceProtection"), within=30, what="the examination")
+    until(at_rest, what="the last pass before the claim, and its line")
     passes, seen = len(hourly.service.passes), looks()
     hourly.service.allocate("causes-passes")
 
@@ -84,6 +90,8 @@ def test_every_line_is_one_that_is_listed_and_has_the_fields_that_are_listed(ser
 
 
 def test_a_service_at_rest_tells_of_its_passes_and_of_nothing_else(service: Service) -> None:
+    service.http.get("/v1/pools/default", headers={HEADER: "the-last-request"})
+    until(lambda: bool(_lines_of(service, "the-last-request")), what="what was written before to be read")
     begun, passes = len(service.logs), len(service.passes)
     until(lambda: len(service.passes) >= passes + 3, what="three passes")
 

@@ -25,6 +25,9 @@ from tests.waiting import until
 P = "ec2_orchestrator_"
 BUFFER = 20
 PROJECTS = 12
+OF_TWO = 4
+"""Files of counters where two workers count: theirs, that of all who are gone, and the master's, who counts
+nothing."""
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 """The name of a sample, and its labels in order."""
 
@@ -111,18 +114,21 @@ class Story:
         self.service.await_answer()
 
     def _reload(self) -> None:
-        old = {file.name for file in self.folder.glob("counter_*.db")}
+        until(lambda: len(self._counters()) == OF_TWO, within=DEADLINE, what="two workers to count again")
+        old = self._counters()
         self.service.http.close()
         self.service.program.signal(signal.SIGHUP)
-        until(
-            lambda: (
-                len(old & {file.name for file in self.folder.glob("counter_*.db")}) <= 2
-            ),  # the master, the gone
-            within=DEADLINE,
-            what="the old workers to end",
-        )
+
+        def replaced() -> bool:
+            now = self._counters()
+            return len(old & now) == OF_TWO - 2 and len(now) == OF_TWO
+
+        until(replaced, within=DEADLINE, what="two new workers, and the end of the old ones")
         self.service.await_answer()
         self.reloaded = read(self.service.url)
+
+    def _counters(self) -> set[str]:
+        return {file.name for file in self.folder.glob("counter_*.db")}
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +190,7 @@ def test_workers_that_were_replaced_still_count(story: Story) -> None:
 def test_workers_that_are_gone_leave_one_file_of_each_kind(story: Story) -> None:
     kinds = [name.rpartition("_")[0] for name in story.files]
 
-    assert (
-        kinds.count("counter") == 4
-    )  # two workers, those that are gone, and the master, which counts nothing
+    assert kinds.count("counter") == OF_TWO
     assert "counter_gone.db" in story.files
 
 

@@ -19,8 +19,8 @@ from tests.e2e.aws import Aws
 from tests.e2e.processes import ROOT, Program, Service, environment
 from tests.e2e.schemathesis_hooks import HOLDABLE, MESSAGE, NEEDLESS, SPARE
 
-SECONDS = 30
-"""About what it takes at most; on an idle machine it is less than half."""
+LONGEST = 240
+"""Seconds that it may take; on an idle machine it is a fifteenth of that."""
 EXAMPLES = 40
 """For each operation."""
 
@@ -53,6 +53,7 @@ def token(guarded: Service) -> str:
     return made
 
 
+@pytest.mark.timeout(LONGEST + 60)
 def test_the_service_answers_as_its_document_says(guarded: Service, token: str, tmp_path: Path) -> None:
     guarded.start()
     guarded.http.headers["Authorization"] = f"Bearer {token}"
@@ -72,13 +73,13 @@ def test_the_service_answers_as_its_document_says(guarded: Service, token: str, 
             *("run", f"{guarded.url}/openapi.json"),
             *("--header", f"Authorization: Bearer {token}"),
             *("--max-examples", str(EXAMPLES), "--seed", "20261122", "--generation-database", "none"),
-            *("--request-timeout", "10", "--no-color"),
+            *("--request-timeout", "60", "--suppress-health-check", "too_slow", "--no-color"),
         ],
         cwd=tmp_path,
         env=environment(hooks),
         capture_output=True,
         text=True,
-        timeout=3 * SECONDS,
+        timeout=LONGEST,
         check=False,
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
 
 TOKEN = "a-token-of-sixteen-characters-or-more"
-AWS_LATENCY = 2.0
+AWS_LATENCY = 3.0
 
 
 @pytest.mark.parametrize("path", ["status", "favicon.ico"])
@@ -39,8 +39,11 @@ def test_the_same_project_asking_twice_gets_the_same_machine(service: Service) -
 
 def test_an_empty_pool_answers_503_and_scales(cloud: Aws, service: Service) -> None:
     """3: it answered 400 and did not scale: it stayed empty."""
-    cloud.control("PATCH", "group", boot_seconds=1.5)
-    answers = {project: service.get(project) for project in (f"empties-{number}" for number in range(50))}
+    cloud.control("PATCH", "group", suspended=["Launch"])  # nothing comes before all have asked
+    try:
+        answers = {project: service.get(project) for project in (f"empties-{number}" for number in range(50))}
+    finally:
+        cloud.control("PATCH", "group", suspended=[])
     refused = {project: answer for project, answer in answers.items() if answer.status_code != 200}
     assert refused
     for project, answer in refused.items():
@@ -114,19 +117,18 @@ def test_instances_of_other_groups_are_neither_shown_nor_ended(
 def test_an_instance_whose_worker_does_not_answer_is_not_handed_out(cloud: Aws, service: Service) -> None:
     """6: running with a public IP counted as ready, whether or not anything answered on :8080."""
     cloud.control("POST", "workers", mode="down")
-    known = service.machines()
+    known = cloud.members("InService")
     service.allocate("takes-one")
-    dark = until(lambda: set(cloud.members()) - set(known), what="the top-up")
+    dark = until(lambda: set(cloud.members("InService")) - set(known), within=DEADLINE, what="the top-up")
     looks = len(service.passes)
     until(lambda: len(service.passes) >= looks + 3, within=DEADLINE, what="three more passes")
-    assert {cloud.members()[machine]["lifecycle"] for machine in dark} == {"InService"}
     given = [service.allocate(f"takes-the-rest-{number}")["machineId"] for number in range(4)]
     assert not dark & set(given)
     assert service.get("takes-the-dark-one").status_code == 503
     until(
         lambda: len(cloud.members("InService")) == len(known) + 6, within=DEADLINE, what="the other top-ups"
     )
-    dark = set(cloud.members()) - set(known)
+    dark = set(cloud.members("InService")) - set(known)
     cloud.control("POST", "workers", mode="up")
     for machine in dark:
         cloud.control("POST", f"instances/{machine}/worker", mode="up")
@@ -135,7 +137,7 @@ def test_an_instance_whose_worker_does_not_answer_is_not_handed_out(cloud: Aws, 
 
 def test_desired_capacity_is_never_lowered_while_launches_are_pending(cloud: Aws, service: Service) -> None:
     """7: it came from the running ones alone: with launches pending it could be lowered."""
-    cloud.control("PATCH", "group", boot_seconds=1.5)
+    cloud.control("PATCH", "group", boot_seconds=5.0)
     for number in range(3):
         size = cloud.sizes()[-1]
         service.allocate(f"in-a-row-{number}")
@@ -215,15 +217,15 @@ def test_destroy_needs_the_token_where_there_is_one(tmp_path: Path) -> None:
 
 
 def test_a_claim_does_not_wait_for_aws(cloud: Aws, service: Service) -> None:
-    """12: each claim waited for AWS."""
+    """12: each claim waited for AWS: it would take as long as one call at least."""
     cloud.fault(kind="delay", seconds=AWS_LATENCY)
     for number in range(3):
         answer = service.get(f"in-a-hurry-{number}")
         assert answer.status_code == 200
-        assert answer.elapsed < timedelta(seconds=AWS_LATENCY / 2)
+        assert answer.elapsed < timedelta(seconds=AWS_LATENCY)
 
 
 def test_there_is_a_health_check(service: Service) -> None:
     """13: there was none."""
     assert service.http.get("/healthz").status_code == 200
-    assert service.http.get("/readyz").status_code == 200
+    until(lambda: service.http.get("/readyz").status_code == 200, what="a pass not long ago")

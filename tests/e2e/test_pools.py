@@ -121,15 +121,17 @@ def test_a_pool_in_trouble_leaves_the_others_alone_and_comes_back_by_itself(
     assert not pools.is_full("gpu")
     if warning is not None:
         until(lambda: warning in pools.warned("gpu"), within=LATER, what=f"{warning} to be told")
-    assert "aws" not in "".join(pools.warned("default"))
-    assert pools.service.http.get("/readyz").status_code == 200
+    # A busy machine may spoil one pass; the trouble would spoil all.
+    until(lambda: "aws" not in "".join(pools.warned("default")), within=SOON, what="no word of it elsewhere")
+    until(lambda: pools.service.http.get("/readyz").status_code == 200, within=SOON, what="it to be ready")
     pools.cloud.lift_faults()
     until(lambda: pools.is_full("gpu"), within=LATER, what="the pool to come back")
     until(lambda: not pools.warned("gpu"), within=LATER, what=f"no warning: {pools.warned('gpu')}")
 
 
 def test_a_pool_without_a_group_says_so_and_is_filled_once_there_is_one(pools: Pools) -> None:
-    assert "late-asg" in pools.warned("late")["aws-group-missing"]
+    missing = until(lambda: pools.warned("late").get("aws-group-missing"), what="the first pass of the pool")
+    assert "late-asg" in (missing or "")
     assert pools.figures("late")["limitedBy"] == "aws-errors"
 
     pools.cloud.control("POST", "groups", name="late-asg")

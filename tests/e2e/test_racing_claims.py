@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.e2e.aws import Aws
-from tests.e2e.processes import Service
+from tests.e2e.processes import DEADLINE, Service
 
 INSTANCES = 100
 PROJECTS = [f"racer-{number}" for number in range(200)]
@@ -22,7 +22,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         database = tmp_path_factory.mktemp("crowded") / "registry.db"
         with Service(database, {**cloud.settings, "ORCHESTRATOR_BUFFER": str(INSTANCES)}) as service:
             service.start()
-            service.settled(idle=INSTANCES)
+            service.settled(idle=INSTANCES, within=2 * DEADLINE)
             yield service
 
 

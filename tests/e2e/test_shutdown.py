@@ -53,14 +53,14 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
         service.start()
         service.settled(idle=5)
         cloud.fault(kind="delay", action=SET_DESIRED, seconds=1.5)
-        before = cloud.asked(SET_DESIRED)
         machine = service.allocate("the-last-one")["machineId"]
         asked = HalfSent(service, machine)
-        until(lambda: cloud.asked(SET_DESIRED) > before, what="the top-up to be under way")
+        until(lambda: cloud.asked(SET_DESIRED, DesiredCapacity="6"), what="the top-up to be under way")
+        service.http.close()  # it would be waited for
         service.program.signal(signal.SIGTERM)
         until(lambda: any("Handling signal: term" in line.get("detail", "") for line in service.program.logs))
         answer = asked.answer()
-        code = service.terminate()
+        code = service.program.exit_code()
         return Ended(answer, code, service.program.errors, service.passes, cloud.sizes())
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.web.connection import PATIENCE
-from tests.e2e.processes import HOST, Service
+from tests.e2e.processes import DEADLINE, HOST, Service
 from tests.waiting import until
 
 THREADS = 8
@@ -27,8 +27,8 @@ def stalled(service: Service) -> Iterator[Service]:
 def test_the_service_answers_again_when_its_patience_is_over(stalled: Service) -> None:
     def answers() -> bool:
         try:
-            return httpx.get(f"http://{HOST}:{stalled.port}/healthz", timeout=1).status_code == 200
-        except httpx.TimeoutException:
+            return httpx.get(f"{stalled.url}/healthz", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
             return False
 
-    until(answers, within=2 * PATIENCE + 10, what="the threads to be free again")
+    until(answers, within=2 * PATIENCE + DEADLINE, what="the threads to be free again")

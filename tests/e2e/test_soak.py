@@ -10,13 +10,14 @@ from tests.e2e.soak.facts import Calm, Release, Retired
 
 SEED = int(os.environ.get("SOAK_SEED") or 20)  # noqa: TID251 - to repeat a failure, or to look for others
 
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return Soak(short(SEED), tmp_path_factory.mktemp("soak")).run()
 
 
-@pytest.mark.timeout(240)
 def test_the_invariants_hold(outcome: Outcome) -> None:
     assert not outcome.verdict.violations and not outcome.crash, report.histories(outcome)  # noqa: PT018
 

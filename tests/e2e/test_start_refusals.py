@@ -41,7 +41,7 @@ def refusal(*command: str, **settings: str) -> Refused:
         env=environment({"ORCHESTRATOR_BIND": f"127.0.0.1:{a_free_port()}", **settings}),
         capture_output=True,
         text=True,
-        timeout=DEADLINE,
+        timeout=2 * DEADLINE,
         check=False,
     )
     return Refused(done.returncode, done.stdout, done.stderr)

@@ -1,5 +1,6 @@
 """Allocations that end by themselves, in a real process: in time, announced, and never under a renewal."""
 
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,11 @@ from tests.waiting import until
 
 V1 = "/v1/allocations"
 RACERS = 12
-LATE = 3.0
-"""Seconds after its time within which an allocation has ended: the leader looks each second."""
+LOOKS = 3.0
+"""Seconds after which the leader has looked once more: it does so each second."""
+LATE = 15.0
+"""Seconds after its time within which an allocation has ended on a busy machine, too: passes come once an
+hour."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def test_an_allocation_ends_soon_after_its_time_and_is_announced_once_before(ser
 
     until_gone(service, "short")
 
-    ends = time_of(taken["expiresAt"])
+    ends, time_to_act = time_of(taken["expiresAt"]), timedelta(seconds=1)
     lines = [line for line in told(service, "short") if line["kind"].startswith("allocation.")]
     assert [line["kind"] for line in lines][-3:] == [
         "allocation.created",
@@ -83,7 +87,8 @@ def test_an_allocation_ends_soon_after_its_time_and_is_announced_once_before(ser
         "allocation.ended",
     ]
     announced, ended = lines[-2:]
-    assert ends - timedelta(seconds=2) <= time_of(announced["at"]) < ends
+    assert ends - timedelta(seconds=2) <= time_of(announced["at"])
+    assert time_of(announced["at"]) + time_to_act <= time_of(ended["at"])
     assert ends <= time_of(ended["at"]) < ends + timedelta(seconds=LATE)
     assert ended["reason"] == "expired"
 
@@ -98,7 +103,19 @@ def test_what_ended_by_itself_is_terminated_without_waiting_for_a_pass_of_its_ow
 
 def test_of_a_renewal_and_an_expiry_in_the_same_moment_one_wins(service: Service) -> None:
     """Some renew a little before the end, some a little after it, most of them about when it comes."""
-    projects = [f"racer-{number}" for number in range(RACERS)]
+    statuses, rounds = set[int](), itertools.count()
+
+    def both_have_won() -> bool:
+        statuses.update(renewals_race_with_the_end(service, next(rounds)))
+        return statuses == {200, 404}
+
+    # Where the machine is busy, all may come in time, or none: then once more.
+    until(both_have_won, within=2 * DEADLINE, what="renewals that come in time, and others that do not")
+
+
+def renewals_race_with_the_end(service: Service, nth: int) -> set[int]:
+    """Let them race, check what each was told, and return what they were."""
+    projects = [f"racer-{nth}-{number}" for number in range(RACERS)]
     for project in projects:
         take(service, project, ttl=3600)
     start = Barrier(RACERS)
@@ -116,7 +133,7 @@ def test_of_a_renewal_and_an_expiry_in_the_same_moment_one_wins(service: Service
     with ThreadPoolExecutor(RACERS) as pool:
         answers = list(pool.map(race, range(RACERS)))
 
-    over = max(time_of(made["expiresAt"]) for made, _ in answers) + timedelta(seconds=LATE)
+    over = max(time_of(made["expiresAt"]) for made, _ in answers) + timedelta(seconds=LOOKS)
     until(lambda: now() > over, within=DEADLINE)
     for made, status in answers:
         project = made["project"]
@@ -126,13 +143,13 @@ def test_of_a_renewal_and_an_expiry_in_the_same_moment_one_wins(service: Service
             assert (found.status_code, found.json()["instance"], ended) == (200, made["instance"], [])
         else:
             assert (status, found.status_code, len(ended)) == (404, 404, 1)
-    assert {status for _, status in answers} == {200, 404}
     for project in projects:
         service.http.delete(f"{V1}/{project}")
+    return {status for _, status in answers}
 
 
 def test_what_nobody_confirms_is_released_and_what_is_confirmed_stays(service: Service) -> None:
-    kept = take(service, "confirmed", confirmWithin=3)
+    kept = take(service, "confirmed", confirmWithin=6)
     answer = service.http.post(f"{V1}/confirmed/confirm")
     assert (answer.status_code, answer.json()["confirmBy"]) == (200, None)
     take(service, "unconfirmed", confirmWithin=2)
@@ -140,20 +157,21 @@ def test_what_nobody_confirms_is_released_and_what_is_confirmed_stays(service: S
     until_gone(service, "unconfirmed")
 
     assert told(service, "unconfirmed")[-1]["reason"] == "unconfirmed"
-    end = time_of(kept["confirmBy"]) + timedelta(seconds=LATE)
+    end = time_of(kept["confirmBy"]) + timedelta(seconds=LOOKS)
     until(lambda: now() > end, within=DEADLINE)
     assert service.http.get(f"{V1}/confirmed").json()["instance"] == kept["instance"]
     assert service.http.post(f"{V1}/unconfirmed/confirm").status_code == 404
 
 
 def test_what_is_on_hold_does_not_end_before_the_hold_does(service: Service) -> None:
-    held = take(service, "inspected", ttl=2, confirmWithin=2)
+    held = take(service, "inspected", ttl=5, confirmWithin=5)
     hold = f"/v1/instances/{held['instance']}/hold"
-    service.http.put(hold, json={"ttl": 6}).raise_for_status()
-    over = time_of(held["expiresAt"]) + timedelta(seconds=LATE)
+    service.http.put(hold, json={}).raise_for_status()
+    over = time_of(held["expiresAt"]) + timedelta(seconds=LOOKS)
 
     until(lambda: now() > over, within=DEADLINE)
     assert is_there(service, "inspected")
+    service.http.put(hold, json={"ttl": 1}).raise_for_status()
     until_gone(service, "inspected")
 
     kinds = [line["kind"] for line in told(service, "inspected")]
@@ -162,8 +180,7 @@ def test_what_is_on_hold_does_not_end_before_the_hold_does(service: Service) -> 
 
 def test_who_asks_again_after_the_end_begins_anew(service: Service) -> None:
     first = take(service, "again", ttl=1)
-    end = time_of(first["expiresAt"]) + timedelta(seconds=LATE)
-    until(lambda: now() > end, within=DEADLINE)
+    until_gone(service, "again")
 
     assert take(service, "again", ttl=1)["instance"] != first["instance"]
 

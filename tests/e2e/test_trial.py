@@ -76,7 +76,7 @@ def trial(folder: Path) -> Iterator[Trial]:
         program.signal(signal.SIGINT)
         until(lambda: "Stopping" in program.said, what="its last words")
         program.signal(signal.SIGINT)  # an impatient second Ctrl-C
-        code = program.exit_code()
+        code = program.exit_code(within=2 * DEADLINE)
         yield Trial(
             port=port,
             cloud_port=cloud_port,

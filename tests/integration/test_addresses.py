@@ -18,7 +18,7 @@ def answering(*addresses: str) -> Callable[..., list[tuple[Any, ...]]]:
 
 
 def never(*_: object, **__: object) -> list[tuple[Any, ...]]:
-    Event().wait(5)
+    Event().wait(60)
     return []
 
 
@@ -27,13 +27,13 @@ def unknown(*_: object, **__: object) -> list[tuple[Any, ...]]:
 
 
 def test_a_name_comes_with_its_addresses_and_stays() -> None:
-    found = located({"host": "db.internal", "port": 5432}, 1, answering("10.0.0.1", "10.0.0.2"))
+    found = located({"host": "db.internal", "port": 5432}, 30, answering("10.0.0.1", "10.0.0.2"))
 
     assert found == {"host": "db.internal,db.internal", "hostaddr": "10.0.0.1,10.0.0.2", "port": 5432}
 
 
 def test_no_more_addresses_are_tried_than_there_is_time_for() -> None:
-    found = located({"host": "db.internal"}, 1, answering(*(f"10.0.0.{n}" for n in range(9))))
+    found = located({"host": "db.internal"}, 30, answering(*(f"10.0.0.{n}" for n in range(9))))
 
     assert found["hostaddr"].count(",") == MOST - 1
 
@@ -61,7 +61,7 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for() -> None:
 
 def test_an_unknown_name_is_told() -> None:
     with pytest.raises(psycopg.OperationalError, match=r"db\.internal is not known: Name or service"):
-        located({"host": "db.internal"}, 1, unknown)
+        located({"host": "db.internal"}, 30, unknown)
 
 
 def test_a_server_is_found_by_its_name(a_postgres_registry: Callable[[], str]) -> None:

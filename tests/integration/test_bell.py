@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from threading import active_count
+from time import monotonic
 
 import psycopg
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from app.domain.errors import RegistryUnavailable
 from app.domain.model import DEFAULT_POOL, PoolName
-from app.registry.bell import CHANNEL, LOOK, PostgresBell, QuietBell, bell_of
+from app.registry.bell import CHANNEL, GAP, LOOK, PostgresBell, QuietBell, bell_of
 from app.registry.database import open_database
 from app.registry.news import News
 from app.registry.sql import SqlRegistry
@@ -56,7 +57,7 @@ def test_who_rings_is_heard_by_the_other(pair: tuple[PostgresBell, PostgresBell]
 
     ours.ring()
 
-    until(theirs.rang, within=5)
+    until(theirs.rang)
 
 
 def test_word_comes_without_any_look(pair: tuple[PostgresBell, PostgresBell]) -> None:
@@ -64,7 +65,7 @@ def test_word_comes_without_any_look(pair: tuple[PostgresBell, PostgresBell]) ->
     ours, theirs = pair
     for _ in range(3):
         ours.ring()
-        until(theirs.rang, within=5)
+        until(theirs.rang)
 
 
 def test_word_is_told_once(pair: tuple[PostgresBell, PostgresBell]) -> None:
@@ -83,7 +84,7 @@ def heard_by(bell: PostgresBell) -> frozenset[PoolName]:
         words.append(bell.rang())
         return bool(words[-1])
 
-    until(heard, within=5)
+    until(heard)
     return words[-1]
 
 
@@ -109,10 +110,10 @@ def test_word_of_a_pool_that_a_replica_does_not_have_is_no_word_to_it(
     until(other.rang)
 
     other.ring(PoolName("another"))
-    until(other.rang, within=5, what="its own word")
+    until(other.rang, what="its own word")
     ours.ring(GPU)
 
-    until(lambda: theirs.rang() == {GPU}, within=5)
+    assert heard_by(theirs) == {GPU}
     other.close()
 
 
@@ -123,19 +124,21 @@ def test_word_of_an_older_version_which_names_no_pool_is_word_of_all(
     with psycopg.connect(engine.url.render_as_string().replace("+psycopg", ""), autocommit=True) as voice:
         voice.execute(f"NOTIFY {CHANNEL}")
 
-    until(lambda: theirs.rang() == POOLS, within=5)
+    assert heard_by(theirs) == POOLS
 
 
 def test_many_rings_are_few_notifications(pair: tuple[PostgresBell, PostgresBell], engine: Engine) -> None:
     ours, _ = pair
-    heard = 0
     with psycopg.connect(engine.url.render_as_string().replace("+psycopg", ""), autocommit=True) as ear:
         ear.execute(f"LISTEN {CHANNEL}")
+        began = monotonic()
         for _ in range(1000):
             ours.ring()
-        heard = sum(1 for _ in ear.notifies(timeout=1))
+        took = monotonic() - began
+        first = list(ear.notifies(timeout=30, stop_after=1))
+        more = list(ear.notifies(timeout=1))
 
-    assert 1 <= heard <= 20
+    assert 1 <= len(first + more) <= 2 + took / GAP  # one at the beginning, and one for what came last
 
 
 def test_a_bell_whose_connection_was_ended_comes_back(
@@ -154,7 +157,7 @@ def test_a_bell_whose_connection_was_ended_comes_back(
         ours.ring()
         return bool(theirs.rang())
 
-    until(heard, within=10)
+    until(heard)
 
 
 def test_what_no_notification_told_is_found_by_looking(engine: Engine) -> None:

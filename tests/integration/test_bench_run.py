@@ -154,14 +154,15 @@ def test_a_server_is_ended_when_its_scenario_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_its_servers_are_ended_when_the_run_is_ended(how: signal.Signals) -> None:
     program = (
-        "import signal, subprocess, sys\n"
+        "import signal, subprocess, sys, time\n"
         "from bench import __main__, servers\n"
         "command = (sys.executable, '-c', 'import time; time.sleep(600)')\n"
         f"signal.signal({how.value}, signal.SIG_DFL)  # whatever the tests themselves were started with\n"
         "__main__.end_when_told()\n"
         "with servers.process(command, env={}, stdout=subprocess.DEVNULL) as running:\n"
         "    print(running.pid, flush=True)\n"
-        "    signal.pause()\n"
+        "    while True:\n"
+        "        time.sleep(0.1)  # signal.pause() would miss a signal that comes a moment before it\n"
     )
     run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert run.stdout

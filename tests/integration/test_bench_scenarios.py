@@ -46,7 +46,6 @@ def test_a_start_has_its_time_and_its_memory(tmp_path: Path, now: datetime) -> N
     assert found["memory"] > 10
 
 
-@pytest.mark.timeout(240)  # three services start for it
 def test_waits_are_compared(tmp_path: Path, now: datetime) -> None:
     found = values(
         waits.measure(tmp_path, now, quick=True, large=LIVING, turn=Turn(delayed=0.2, tracked=1.0))

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from app.simulator import code_server
 from app.simulator.code_server import CodeServerWorker, require_installed
 from app.simulator.worker import Worker, WorkerSpec
+from tests.networks import a_network
 from tests.waiting import until
 
 INSTALLER = Path(code_server.__file__).with_name("install_code_server.sh")
@@ -50,10 +52,9 @@ def installation(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def spec() -> WorkerSpec:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    host = str(next(ip_network(a_network()).hosts()))  # where nobody else looks for a free port
     instance_id = f"i-{secrets.token_hex(9)[:17]}"
-    return WorkerSpec(instance_id=instance_id, host="127.0.0.1", port=port, project=lambda: None)
+    return WorkerSpec(instance_id=instance_id, host=host, port=8080, project=lambda: None)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain.model import DEFAULT_POOL
 from app.registry.database import open_database
-from app.registry.postgresql import LIMITS, Limits
+from app.registry.postgresql import LIMITS, BoundedConnection, Limits
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests import postgres
@@ -207,8 +207,11 @@ def _backends(engine: Engine, count: int) -> set[int]:
 
 def test_a_connection_that_does_not_answer_when_it_is_asked_is_an_error_of_the_pool(server: Server) -> None:
     url = server.new_database(f"test_{secrets.token_hex(6)}")
-    with transactions(url, replace(ALWAYS, silence=0.2)) as opened:
+    with transactions(url, ALWAYS) as opened:
         backend_of(opened)
+        driver = driver_of(opened.engine)
+        assert isinstance(driver, BoundedConnection)
+        driver.silence = 0.2  # not sooner, so that all before may take its time
         with server.frozen(), pytest.raises(SQLAlchemyError):
             opened.engine.connect()
 

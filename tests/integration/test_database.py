@@ -223,7 +223,7 @@ def test_processes_that_open_a_new_database_at_once_all_can(database_url: str) -
     for opener in openers:
         go(opener)
 
-    told = [opener.communicate(timeout=30)[1] for opener in openers]
+    told = [opener.communicate(timeout=100)[1] for opener in openers]
     assert [opener.returncode for opener in openers] == [0, 0, 0], told
 
 

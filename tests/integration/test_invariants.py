@@ -140,7 +140,7 @@ def test_a_transaction_that_fails_lets_the_next_one_in(engine: Engine) -> None:
 
     other = Thread(target=_idle, args=(registry,), daemon=True)
     other.start()
-    other.join(timeout=10)
+    other.join(timeout=30)
 
     assert len(registry.instances(DEFAULT_POOL)) == 1
 

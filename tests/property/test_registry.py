@@ -251,7 +251,6 @@ class RegistryMachine(Lasting):
         self.model[instance] = Record(state, self.now)
 
 
-@pytest.mark.timeout(1800)
 def test_the_registry_and_a_plain_dictionary_always_agree() -> None:
     often = settings(max_examples=settings().max_examples // 2)
     run_state_machine_as_test(RegistryMachine, settings=often)

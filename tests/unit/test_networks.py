@@ -13,6 +13,6 @@ def test_each_cloud_has_a_network_of_its_own() -> None:
 def test_two_processes_share_none() -> None:
     ours = a_network()
     print_one = (sys.executable, "-c", "from tests.networks import a_network; print(a_network())")
-    theirs = subprocess.run(print_one, capture_output=True, text=True, timeout=30, check=True).stdout
+    theirs = subprocess.run(print_one, capture_output=True, text=True, timeout=120, check=True).stdout
 
     assert ours.split(".")[1] != theirs.split(".")[1]

@@ -130,7 +130,7 @@ class ChangesContract:
         eventually(world, lambda look: len(serviceable(look)) == 1 and one not in look.instances)
 
     def test_a_member_that_is_leaving_is_busy(self, create: Create) -> None:
-        world = create(desired=1)
+        world = create(desired=1, ends=False)
         (one,) = in_service(world, 1)
         world.cloud.terminate(one)
         assert world.cloud.terminate(one) is TerminateOutcome.BUSY

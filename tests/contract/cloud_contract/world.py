@@ -78,7 +78,7 @@ class World(Protocol):
 
 
 class Create(Protocol):
-    """Builds a world with one group of these sizes; members boot quickly unless told otherwise."""
+    """Builds a world with one group of these sizes; members boot and end quickly unless told otherwise."""
 
     def __call__(
         self,
@@ -87,6 +87,7 @@ class Create(Protocol):
         min_size: int = 0,
         max_size: int = 10,
         boots: bool = True,
+        ends: bool = True,
         protects: bool = True,
         missing: bool = False,
     ) -> World: ...
@@ -103,7 +104,7 @@ def eventually(world: World, met: Met, *, account_for: Collection[InstanceId] = 
         looks.append(world.cloud.observe(account_for))
         return met(looks[-1])
 
-    until(look_again, within=10, what="a look that meets the condition")
+    until(look_again, within=30, what="a look that meets the condition")
     return looks[-1]
 
 

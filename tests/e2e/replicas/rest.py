@@ -41,9 +41,12 @@ class Rest:
 
     def _release_what_was_let_go(self) -> None:
         for instance, project in list(self._memory.owed.items()):
-            while not self._asking[0].release(instance, project) and self._in_time:
-                time.sleep(0.2)  # noqa: TID251 - a client that tries again
+            self._release(instance, project)
             self._memory.paid(instance)
+
+    def _release(self, instance: str, project: str | None) -> None:
+        while not self._asking[0].release(instance, project) and self._in_time:
+            time.sleep(0.2)  # noqa: TID251 - a client that tries again
 
     def _ask_each_replica(self) -> tuple[str, ...]:
         """Let every project ask all replicas that holds something, or was refused lately; who got nothing."""
@@ -67,7 +70,7 @@ class Rest:
         known = set(self._memory.held.values())
         for machine in self._settled()["machines"]:
             if machine["isUsed"] and machine["machineId"] not in known:
-                self._asking[0].release(machine["machineId"], machine["assignedProject"])
+                self._release(machine["machineId"], machine["assignedProject"])
 
     def _use_up(self) -> dict[str, Any]:
         """Claim and release what is idle beyond the buffer: desired goes down in no other way."""
@@ -80,7 +83,7 @@ class Rest:
             self._settled()
             for claim in claims:
                 if claim.instance is not None:
-                    self._asking[0].release(claim.instance, claim.project)
+                    self._release(claim.instance, claim.project)
             status = self._settled()
         return status
 

@@ -14,10 +14,10 @@ from tests.e2e.replicas.facts import LeaderKilled
 from tests.e2e.replicas.fleet import Fleet, Replica
 from tests.e2e.replicas.logs import Logs
 from tests.e2e.replicas.rest import Rest
-from tests.e2e.replicas.users import Anywhere, Watcher
+from tests.e2e.replicas.users import Anywhere, Regular, Watcher
 from tests.e2e.soak.facts import Fact, now
 from tests.e2e.soak.record import Verdict
-from tests.e2e.soak.users import Memory, User
+from tests.e2e.soak.users import Memory, User, each_once
 from tests.waiting import until
 
 WORKER, AT_ONCE, LATER = "killed -9, its worker alone", "killed -9, back at once", "killed -9, back later"
@@ -47,7 +47,7 @@ class Plan:
     users: int = 16
     pause: float = 0.7
     """Seconds from one thing that a user does to the next, on average."""
-    bound: float = 90.0
+    bound: float = 150.0
     """Seconds in which it must come to rest."""
 
 
@@ -120,7 +120,7 @@ class Storm:
             for thread in threads:
                 thread.start()
             try:
-                self._await_buffer(fleet)
+                self._begin_well(fleet)
                 self._rage(fleet)
                 self._say("the storm is over")
                 calm = Rest(fleet, self._memory, self._note, buffer=BUFFER, bound=self._plan.bound).come()
@@ -147,17 +147,20 @@ class Storm:
             crash=crash,
         )
 
-    def _await_buffer(self, fleet: Fleet) -> None:
-        caller = Anywhere(fleet.replicas, self._note, self._chance)
+    def _begin_well(self, fleet: Fleet) -> None:
+        caller = self._anywhere(fleet, "first")
         try:
-            until(lambda: (caller.status() or {}).get("idleMachines") == BUFFER, within=30, what="a buffer")
+            each_once(caller, buffer=BUFFER)
         finally:
             caller.close()
 
     def _rage(self, fleet: Fleet) -> None:
         users = [self._user(f"user{number}", fleet) for number in range(self._plan.users)]
-        for user in users:
-            user.thread.start()
+        regular = Regular(self._anywhere(fleet, "regular"), self._memory, self._stop)
+        regular.come()
+        threads = [*(user.thread for user in users), regular.thread]
+        for thread in threads:
+            thread.start()
         spells = ThreadPoolExecutor(1)
         spoiling = spells.submit(self._spoil, fleet)
         end = now() + self._plan.seconds
@@ -174,17 +177,18 @@ class Storm:
                     elif now() >= kill_at and not self._spared.is_set():
                         at, how = now(), self._kill(leader.replica, "leader")
                         self._note(LeaderKilled(at=at, holder=leader.holder, term=leader.term, how=how))
+                        regular.give_one_back()
                         self._kill_another(fleet, leader.replica)
                         kill_at = now() + PATIENCE
                 time.sleep(0.1)  # noqa: TID251 - time is what a storm is about
         finally:
             self._stop.set()
-            for user in users:
-                user.thread.join()
+            for thread in threads:
+                thread.join()
             spells.shutdown()
         spoiling.result()
-        until(lambda: all(map(self._stands, fleet.replicas)), within=30, what="every replica to be back")
-        crashed = [user.crash for user in users if user.crash]
+        until(lambda: all(map(self._stands, fleet.replicas)), within=60, what="every replica to be back")
+        crashed = [crash for crash in (*(user.crash for user in users), regular.crash) if crash]
         assert not crashed, f"a user crashed: {crashed}"
 
     def _stands(self, replica: Replica) -> bool:
@@ -192,9 +196,12 @@ class Storm:
         return replica.down_since is None
 
     def _user(self, name: str, fleet: Fleet) -> User:
-        where = Anywhere(fleet.replicas, self._note, random.Random(f"{self._plan.seed}/{name}/where"))
+        where = self._anywhere(fleet, name)
         chance = random.Random(f"{self._plan.seed}/{name}")
         return User(name, where, self._memory, chance=chance, stop=self._stop, pause=self._plan.pause)
+
+    def _anywhere(self, fleet: Fleet, name: str) -> Anywhere:
+        return Anywhere(fleet.replicas, self._note, random.Random(f"{self._plan.seed}/{name}/where"))
 
     # Kills.
 
@@ -232,7 +239,7 @@ class Storm:
                 return
             if spell.startswith("cut") and chance.random() < self._plan.spared:
                 self._spared.set()
-                until(lambda: self._stop.is_set() or self._led(fleet), within=30, what="a leader to cut off")
+                until(lambda: self._stop.is_set() or self._led(fleet), within=60, what="a leader to cut off")
             self._done[spell] += 1
             self._say(spell)
             self._cast(spell, fleet, chance)

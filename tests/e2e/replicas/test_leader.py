@@ -17,22 +17,22 @@ from tests.e2e.soak.record import Violation
 from tests.waiting import until
 
 BUFFER = 5
-SOON = 3.0
-"""Seconds for what should take one, on a busy machine."""
+AT_ONCE = 8.0
+"""Seconds: a term is renewed every two of them, for another twelve. None runs out so soon by itself."""
 ENDS = frozenset({"pass.finished", "pass.failed", "pass.abandoned", "pass.crashed"})
 """What is logged at the end of a pass."""
 LOOK = "DescribeAutoScalingGroups"
 QUIET = 2.5
 """Seconds without a call to AWS after which no pass runs, and none is about to follow one."""
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Fleet]:
-    """Three that look at AWS once a minute: what happens soon was not the poll."""
+    """Three that look at AWS once an hour: what happens was not the poll."""
     facts: list[Fact] = []
-    settings = {"ORCHESTRATOR_BUFFER": str(BUFFER), "ORCHESTRATOR_POLL_INTERVAL": "60"}
+    settings = {"ORCHESTRATOR_BUFFER": str(BUFFER), "ORCHESTRATOR_POLL_INTERVAL": "3600"}
     with Fleet(facts.append, settings=settings, worker="none", desired=BUFFER) as fleet:
         yield fleet
         assert not two_leaders(fleet)
@@ -82,7 +82,7 @@ def test_all_replicas_name_the_same_leader_and_each_names_itself(fleet: Fleet, p
     assert all(one["lastPassAgeSeconds"] >= 0 for one in said)
 
 
-def test_a_claim_at_any_replica_has_the_leader_raise_desired_soon(fleet: Fleet) -> None:
+def test_a_claim_at_any_replica_has_the_leader_raise_desired(fleet: Fleet) -> None:
     leader = fleet.await_leader()
     for replica in fleet.replicas:
         replica.service.settled(idle=BUFFER)
@@ -92,7 +92,6 @@ def test_a_claim_at_any_replica_has_the_leader_raise_desired_soon(fleet: Fleet) 
         assert write is not None
         print(f"raised after {write.at - begun:.2f} s for a claim at replica {replica.number}")  # noqa: T201
         assert write.writer == leader.holder
-        assert write.at - begun < SOON
 
 
 def test_a_replica_that_is_cut_off_says_so_and_comes_back(fleet: Fleet) -> None:
@@ -120,12 +119,13 @@ def test_a_leader_that_ends_in_order_hands_over_at_once(fleet: Fleet) -> None:
         following = fleet.await_leader(other_than=leader.holder)
         took = elected(fleet, following) - begun
         print(f"{took:.2f} s from SIGTERM to the next term")  # noqa: T201 - a figure to see
-        assert took < SOON
+        assert took < AT_ONCE
         asked = now()
         other.service.allocate("after-the-hand-over")
         until(lambda: writes(fleet, SET_DESIRED, asked), what="the next leader to raise desired")
         assert {one.writer for one in writes(fleet, SET_DESIRED, asked)} == {following.holder}
         assert left.service.program.exit_code() == 0
+        assert said(left, {"leadership.resigned"}, begun)
     finally:
         left.service.start()
 
@@ -137,7 +137,8 @@ def test_a_leader_that_stood_still_writes_nothing_when_it_goes_on(fleet: Fleet) 
     machines = [other.service.allocate(f"released-{number}")["machineId"] for number in range(BUFFER)]
     other.service.settled(idle=BUFFER)
     begun = now()
-    fleet.cloud.fault(kind="delay", action=TERMINATE, seconds=0.5)
+    # They are ended one after the other: so there is time to stop it.
+    fleet.cloud.fault(kind="delay", action=TERMINATE, seconds=3)
     for machine in machines:
         assert other.service.destroy(machine).status_code == 200
     until(lambda: writes(fleet, TERMINATE, begun), what="the first of them to be ended")
@@ -150,7 +151,7 @@ def test_a_leader_that_stood_still_writes_nothing_when_it_goes_on(fleet: Fleet) 
         done = {one.writer for one in writes(fleet, TERMINATE, taken)}
     finally:
         stopped.signal_workers(signal.SIGCONT)
-    until(lambda: lost(stopped, leader), within=15, what="it to notice")
+    until(lambda: lost(stopped, leader), what="it to notice")
     assert done == {following.holder}
     other.service.allocate("after-the-stop")
     other.service.settled(idle=BUFFER)
@@ -172,18 +173,18 @@ def test_a_leader_that_is_cut_off_in_the_middle_of_a_change_leaves_it_to_the_nex
     """
     leader = fleet.await_leader()
     old, other = fleet.of(leader), fleet.followers()[0]
-    until(lambda: quiet(fleet, leader), within=30, what="its passes to end")
+    until(lambda: quiet(fleet, leader), within=60, what="its passes to end")
     begun = now()
-    fleet.cloud.fault(kind="delay", action=LOOK, seconds=1)
+    fleet.cloud.fault(kind="delay", action=LOOK, seconds=5)
     other.service.allocate("before-the-cut")
-    until(lambda: looks(fleet, leader, begun) == 1, what="a pass to begin")
+    until(lambda: looks(fleet, leader, begun) >= 1, what="a pass to begin")
     slower(fleet, 15)  # for the second look, which it gives up after ten seconds, and repeats
-    until(lambda: looks(fleet, leader, begun) == 2, what="it to make sure, right before the change")
-    slower(fleet, 5)
+    until(lambda: looks(fleet, leader, begun) >= 2, what="it to make sure, right before the change")
+    slower(fleet, 8)  # the other's term begins some twelve seconds after the cut, and this ends six later
     cut = now()
     old.link.cut()
     try:
-        until(lambda: refuses_in_order(old) and said(old, ENDS, cut), within=30, what="the pass to end")
+        until(lambda: refuses_in_order(old) and said(old, ENDS, cut), within=60, what="the pass to end")
         fleet.cloud.lift_faults()
         following = fleet.await_leader(other_than=leader.holder)
         asked = now()
@@ -192,7 +193,7 @@ def test_a_leader_that_is_cut_off_in_the_middle_of_a_change_leaves_it_to_the_nex
     finally:
         fleet.cloud.lift_faults()
         old.link.mend()
-    until(lambda: lost(old, leader), within=15, what="it to notice")
+    until(lambda: lost(old, leader), what="it to notice")
     taken = elected(fleet, following)
     until(lambda: old.service.http.get("/readyz").status_code == 200, what="it to be ready again")
     other.service.settled(idle=BUFFER)
@@ -210,19 +211,21 @@ def looks(fleet: Fleet, leader: Leader, since: float) -> int:
 
 
 def quiet(fleet: Fleet, leader: Leader) -> bool:
-    """Whether it has asked AWS for nothing lately, having examined all there is to."""
-    examined = any(asked_at(fleet, leader, "DescribeScalingActivities"))
+    """Whether it has asked AWS for nothing lately, having examined all there is to, with tags at the end."""
+    examined = any(call["params"].get("DryRun") for call in calls_of(fleet, leader))
     return examined and now() - max(asked_at(fleet, leader)) > QUIET
 
 
 def asked_at(fleet: Fleet, leader: Leader, action: str | None = None) -> list[float]:
     """When its calls arrived at AWS."""
-    calls = fleet.cloud.calls.as_json()["calls"]
-    return [
-        _seconds(call["at"])
-        for call in calls
-        if leader.holder in call["agent"] and action in {None, call["action"]}
-    ]
+    calls = calls_of(fleet, leader)
+    return [_seconds(call["at"]) for call in calls if action in {None, call["action"]}]
+
+
+def calls_of(fleet: Fleet, leader: Leader) -> list[dict[str, Any]]:
+    """What it has asked AWS so far."""
+    calls: list[dict[str, Any]] = fleet.cloud.calls.as_json()["calls"]
+    return [call for call in calls if leader.holder in call["agent"]]
 
 
 def slower(fleet: Fleet, seconds: float) -> None:

@@ -9,6 +9,9 @@ import pytest
 from tests.e2e.processes import HOST
 from tests.e2e.replicas.network import Link, Network
 
+PATIENCE = 30.0
+"""Seconds for what comes at once, as soon as anybody gets to it."""
+
 
 class Echo:
     """A server that says everything back."""
@@ -45,7 +48,7 @@ def link() -> Iterator[Link]:
 
 @pytest.fixture
 def connection(link: Link) -> Iterator[socket.socket]:
-    with socket.create_connection((HOST, link.port), timeout=5) as connection:
+    with socket.create_connection((HOST, link.port), timeout=PATIENCE) as connection:
         connection.sendall(b"one")
         assert connection.recv(100) == b"one"
         yield connection
@@ -58,7 +61,7 @@ def hears_nothing(connection: socket.socket) -> bool:
     except TimeoutError:
         return True
     finally:
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE)
     return False
 
 
@@ -74,7 +77,7 @@ def test_a_cut_holds_what_is_sent_and_a_mended_link_delivers_it(
 
 def test_a_connection_made_during_a_cut_is_accepted_and_hears_nothing(link: Link) -> None:
     link.cut()
-    with socket.create_connection((HOST, link.port), timeout=5) as connection:
+    with socket.create_connection((HOST, link.port), timeout=PATIENCE) as connection:
         connection.sendall(b"three")
         assert hears_nothing(connection)
         link.mend()
@@ -93,6 +96,6 @@ def test_a_reset_closes_what_is_open_and_nothing_else(link: Link, connection: so
     link.reset()
     with pytest.raises(ConnectionResetError):
         connection.recv(100)
-    with socket.create_connection((HOST, link.port), timeout=5) as another:
+    with socket.create_connection((HOST, link.port), timeout=PATIENCE) as another:
         another.sendall(b"four")
         assert another.recv(100) == b"four"

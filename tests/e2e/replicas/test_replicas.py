@@ -20,7 +20,7 @@ SEED = int(os.environ.get("REPLICAS_SEED") or 7)  # noqa: TID251 - to repeat a f
 PROMISED = 15.0
 """Seconds from the end of a leader to the next one's term; a busy machine may need more now and then."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(500)
 
 
 @pytest.fixture(scope="module")

@@ -189,7 +189,7 @@ def used_are_protected(record: Record, verdict: Verdict) -> Iterator[Violation]:
             continue
         if record.let_go_before(instance, scaled[0]):
             continue
-        started = max((end for _, end in record.downs if end <= at), default=0.0)
+        started = max((begin for begin, end in record.downs if end <= at), default=0.0)
         if any(started <= denial <= scaled[0] for denial in denials):
             verdict.excused["scaled in while AWS denied protection"] += 1
             continue

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -88,7 +89,7 @@ class WatchedCalls(Calls):
         for call in finished:
             self.outcomes[call.action, call.outcome] += 1
             if call.outcome in DENIALS:
-                self._note(Denial(at=now(), action=call.action))
+                self._note(Denial(at=datetime.fromisoformat(call.at).timestamp(), action=call.action))
 
 
 class WatchedCloud(Aws):

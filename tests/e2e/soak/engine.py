@@ -16,7 +16,7 @@ from tests.e2e.soak.facts import Calm, DatabaseLost, Drained, Fact, TagsRead, no
 from tests.e2e.soak.messages import Listener
 from tests.e2e.soak.record import Verdict
 from tests.e2e.soak.service import Victim
-from tests.e2e.soak.users import Caller, Memory, User
+from tests.e2e.soak.users import Caller, Memory, User, each_once
 from tests.e2e.soak.weather import Weather
 from tests.receiving import SECRET
 from tests.waiting import until
@@ -31,7 +31,7 @@ NO_REASONS = frozenset({"desired-moved", "setup"})
 """Warnings that linger, and explain no missing instance once AWS is well again."""
 KEPT = 6
 """Projects that keep their instance from one storm to the next."""
-DRAINED_WITHIN = 60.0
+DRAINED_WITHIN = 90.0
 """Seconds; a message that was refused twice waits half a minute for its third try."""
 FULL = 120.0
 """So long the tags may take to be read after a loss of the database, and a release to be answered."""
@@ -69,7 +69,7 @@ class Plan:
 
 def short(seed: int) -> Plan:
     """Half a minute, for `make test`."""
-    storm = Storm(seconds=24.0, kill_every=(6.0, 10.0), mild_after=0.2, last_kill=True, bound=75.0)
+    storm = Storm(seconds=24.0, kill_every=(6.0, 10.0), mild_after=0.2, last_kill=True, bound=120.0)
     return Plan(seed=seed, storms=(storm,), longest=2.5, gap=0.6)
 
 
@@ -151,7 +151,7 @@ class Soak:
                 )
                 try:
                     victim.start()
-                    self._await_buffer(victim)
+                    self._begin_well(victim)
                     for number, storm in enumerate(self._plan.storms):
                         self._say(f"storm {number + 1} of {len(self._plan.storms)}")
                         self._go_through(number, storm, cloud, victim, weather)
@@ -179,16 +179,10 @@ class Soak:
         chance = self._chance(f"storm {number}")
         _Round(self, cloud=cloud, victim=victim, weather=weather, storm=storm, chance=chance).run()
 
-    def _await_buffer(self, victim: Victim) -> None:
+    def _begin_well(self, victim: Victim) -> None:
         caller = Caller(victim.url, self._note)
         try:
-            # While there is nothing to be had: chance alone may have nobody hang up in half a minute.
-            claim = caller.wait_and_hang_up("hasty", after=0.05)
-            if claim is not None:
-                self._memory.note(claim)
-            until(
-                lambda: (caller.status() or {}).get("idleMachines", 0) >= BUFFER, within=30, what="a buffer"
-            )
+            each_once(caller, buffer=BUFFER)
         finally:
             caller.close()
 

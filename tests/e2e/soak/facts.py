@@ -53,6 +53,8 @@ class Claim(Request):
     instance: str | None = None
     wait: float = 0.0
     """Seconds that it was to wait in line."""
+    ttl: int | None = None
+    """Seconds after which it was to end by itself."""
     ends_at: float | None = None
     """When the allocation ends, by the answer."""
 
@@ -69,6 +71,8 @@ class HungUp(Fact):
     """The only request of this project is closed now, without having been answered."""
 
     project: str
+    since: float
+    """It was not closed before that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from app.domain.errors import RegistryUnavailable
 from tests.e2e.soak.facts import Claim, HungUp, Renewal, Trail
-from tests.e2e.soak.record import CLOCK, NEVER, Record, Verdict, Violation
+from tests.e2e.soak.record import CLOCK, Record, Verdict, Violation
 
 GONE_WITHIN = 3.0
 """Seconds after which who hung up is given nothing any more: fifteen looks, on a busy machine."""
@@ -19,7 +20,7 @@ def nothing_ends_before_its_time(record: Record, verdict: Verdict) -> Iterator[V
         if late:
             yield Violation("in-time", f"{line.instance} was renewed after it had expired", subjects, line.at)
         told = max((one.ends_at or 0.0 for one in answers), default=None)
-        if told is None and not record.lost_between(0.0, line.at):
+        if told is None and not (record.lost_between(0.0, line.at) or _in_the_dark(record, line)):
             yield Violation(
                 "in-time", f"{line.instance} expired, and was never given a limit", subjects, line.at
             )
@@ -45,18 +46,26 @@ def every_end_is_announced(record: Record, verdict: Verdict) -> Iterator[Violati
 
 def nobody_gets_what_is_not_waited_for(record: Record, verdict: Verdict) -> Iterator[Violation]:
     """A project whose only client has hung up is given nothing; only such a one is given up."""
-    gone = {one.project: one.at for one in record.all(HungUp)}
+    gone = {one.project: one for one in record.all(HungUp)}
     verdict.checks["no-ghosts"] += len(gone)
     for line in record.all(Trail):
         project = line.project or ""
-        hung_up_at = gone.get(project, NEVER)
+        hung_up = gone.get(project)
         subjects = frozenset({line.instance or "", project})
-        if line.kind == "allocation.created" and line.at > hung_up_at + GONE_WITHIN:
-            text = f"{project} was given {line.instance} {line.at - hung_up_at:.1f} s after it hung up"
+        if line.kind == "allocation.created" and hung_up and line.at > hung_up.at + GONE_WITHIN:
+            text = f"{project} was given {line.instance} {line.at - hung_up.at:.1f} s after it hung up"
             yield Violation("no-ghosts", text, subjects, line.at)
-        if line.kind == "allocation.ended" and line.reason == "abandoned" and line.at + CLOCK < hung_up_at:
+        abandoned = line.kind == "allocation.ended" and line.reason == "abandoned"
+        if abandoned and (hung_up is None or line.at + CLOCK < hung_up.since):
             text = f"{line.instance} was taken from {project}, which had not hung up"
             yield Violation("no-ghosts", text, subjects, line.at)
+
+
+def _in_the_dark(record: Record, line: Trail) -> bool:
+    """Whether its project asked for a limit, and the answer was lost, or that to the service itself."""
+    asked = [one for one in record.all(Claim) if one.project == line.project and one.ttl is not None]
+    lost = [one for one in asked if one.status is None or one.code == RegistryUnavailable.code]
+    return any(one.at <= line.at for one in lost)
 
 
 def _expired(record: Record) -> Iterator[tuple[Trail, list[Claim | Renewal]]]:

@@ -227,9 +227,24 @@ BROKEN: dict[str, tuple[str, list[Fact]]] = {
         [*a_limited_life(told=9.0), an_expiry(9.0), a_renewal(10, ends_at=9.0)],
     ),
     "it expires and had no limit": ("in-time", [a_claim(1), an_announcement(5), an_expiry(9.0)]),
+    "it expires, and it was another's claim with a limit that broke off": (
+        "in-time",
+        [
+            *(Killed(at=1.05), a_claim(1, "q", instance=None, status=None, ttl=4), Serving(at=2)),
+            *(a_claim(2.5), an_announcement(5), an_expiry(9.0)),
+        ],
+    ),
     "it is given to who hung up long before": (
         "no-ghosts",
-        [HungUp(at=1, project="p"), an_event(9, "allocation.created")],
+        [HungUp(at=1, project="p", since=0.9), an_event(9, "allocation.created")],
+    ),
+    "it is taken from who hung up only later": (
+        "no-ghosts",
+        [
+            an_event(1, "allocation.created"),
+            an_event(1.5, "allocation.ended", reason="abandoned"),
+            HungUp(at=2.1, project="p", since=2),
+        ],
     ),
     "it is taken from who still waits": (
         "no-ghosts",
@@ -276,6 +291,11 @@ SOUND: dict[str, list[Fact]] = {
         a_claim(1),
         Retired(at=2, instance=ONE, by="scale-in"),
     ],
+    "AWS denied it to protect as soon as it was started, and before it answered": [
+        *(Killed(at=0.2), Denial(at=0.4, action=PROTECT), Serving(at=0.5)),
+        a_claim(1),
+        Retired(at=2, instance=ONE, by="scale-in"),
+    ],
     "desired is raised": set_desired(1, before=5, after=6),
     "others write desired between look and write": [
         *set_desired(1, before=8, after=6),
@@ -300,10 +320,20 @@ SOUND: dict[str, list[Fact]] = {
         a_renewal(9.1, instance=None, status=404),
     ],
     "who hung up was given one in that moment": [
-        HungUp(at=1, project="p"),
+        HungUp(at=1, project="p", since=0.9),
         an_event(1.1, "allocation.created"),
         an_event(1.2, "allocation.ended", reason="abandoned"),
         an_end(2),
+    ],
+    "who hung up is seen to before it knows": [
+        an_event(1.05, "allocation.created"),
+        an_event(1.1, "allocation.ended", reason="abandoned"),
+        an_end(1.2),
+        HungUp(at=1.5, project="p", since=1),
+    ],
+    "it expires, and the answer that told its limit was lost": [
+        *(Killed(at=1.05), a_claim(1, instance=None, status=None, ttl=4), Serving(at=2)),
+        *(an_event(1, "allocation.created"), an_announcement(3), an_expiry(5.0), an_end(5.5)),
     ],
     "it is told twice": [
         an_event(1, "allocation.created", number=7),

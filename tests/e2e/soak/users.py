@@ -4,6 +4,7 @@ import random  # noqa: TID251 - what they do comes from the seed of the soak
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 
 from tests.e2e.soak.cloud import Note
 from tests.e2e.soak.facts import Claim, HungUp, Release, ReleaseSent, Renewal, StatusRead, now
+from tests.waiting import until
 
 ANSWERS_WITHIN = 20.0
 RACERS = 3
@@ -20,6 +22,11 @@ MOST_HELD = 3
 """Projects that one user holds at once."""
 TTL = 4
 """Seconds for which one is held that ends by itself, or is renewed."""
+BRIEF = 2
+"""Seconds for which one is held that ends by itself before the storm."""
+PATIENCE = 10.0
+"""Seconds to wait in line before the storm."""
+FILLED_WITHIN = 60.0
 
 
 class Caller:
@@ -57,7 +64,7 @@ class Caller:
         """Claim through v1, for who waits in line, or wants it for a limited time."""
         wanted = {"wait": wait, "ttl": ttl}
         begun, answer, code = self._send("PUT", f"/v1/allocations/{project}", json=wanted)
-        claim = Claim(**self._told(begun, answer, code, project), wait=wait)
+        claim = Claim(**self._told(begun, answer, code, project), wait=wait, ttl=ttl)
         self._note(claim)
         return claim
 
@@ -75,7 +82,7 @@ class Caller:
             path = self._url(f"/v1/allocations/{project}")
             answer = self._http.put(path, json={"wait": 10}, timeout=after)
         except httpx.TimeoutException:  # the connection is closed by now
-            self._note(HungUp(at=now(), project=project))
+            self._note(HungUp(at=now(), project=project, since=begun + after))
             return None
         except httpx.TransportError as error:
             claim = Claim(**self._told(begun, None, type(error).__name__, project), wait=10.0)
@@ -202,6 +209,52 @@ class Memory:
     def paid(self, instance: str) -> None:
         with self.lock:
             self.owed.pop(instance, None)
+
+
+def each_once(caller: Caller, *, buffer: int) -> None:
+    """Have somebody hang up, an instance released, and a time limit end: chance may leave out each of them.
+
+    In fine weather; the buffer is full afterwards.
+    """
+    over = _hurried(caller)
+
+    def is_full() -> bool:
+        status = caller.status() or {"machines": [], "idleMachines": 0}
+        holders = {machine["assignedProject"] for machine in status["machines"] if machine["isUsed"]}
+        return status["idleMachines"] >= buffer and holders.isdisjoint(one.project for one in over)
+
+    for claim in over:
+        _return(caller, claim)
+    until(is_full, within=FILLED_WITHIN, what="a buffer")
+    _return(caller, caller.claim_with("returned", wait=PATIENCE))
+    over.append(caller.claim_with("brief", wait=PATIENCE, ttl=BRIEF))
+    _instance(over[-1])
+    until(is_full, within=FILLED_WITHIN, what="the time to be over, and the buffer full again")
+
+
+def _hurried(caller: Caller) -> list[Claim]:
+    """Ask for one after the other, until nothing is there and somebody hangs up; who got one."""
+    found: list[Claim] = []
+    numbers = count()
+
+    def hung_up() -> bool:
+        claim = caller.wait_and_hang_up(f"hasty-{next(numbers)}", after=0.05)
+        if claim is not None and claim.instance is not None:
+            found.append(claim)
+        return claim is None
+
+    until(hung_up, within=FILLED_WITHIN, what="somebody to hang up", every=0)
+    return found
+
+
+def _return(caller: Caller, claim: Claim) -> None:
+    instance = _instance(claim)
+    until(lambda: caller.release(instance, claim.project), within=FILLED_WITHIN, what="a release")
+
+
+def _instance(claim: Claim) -> str:
+    assert claim.instance is not None, f"in fine weather: {claim.told()}"
+    return claim.instance
 
 
 class User:

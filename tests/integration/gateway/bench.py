@@ -45,7 +45,7 @@ class Bench:
             ids = [InstanceId(one["id"]) for one in instances if one["lifecycle"] == "InService"]
             return ids if len(ids) == count else []
 
-        ids = until(settled, within=20, what=f"{count} members in service")
+        ids = until(settled, what=f"{count} members in service")
         self.simulated.calls.clear()
         return ids
 

@@ -7,12 +7,12 @@ import pytest
 from app.aws import Connection
 from app.simulator.cloud import SimulatedCloud
 from tests.integration.gateway.bench import Bench
-from tests.simulated import a_simulated_cloud, connected
+from tests.simulated import NEVER, a_simulated_cloud, connected
 
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[SimulatedCloud]:
-    with a_simulated_cloud(max_size=200) as cloud:
+    with a_simulated_cloud(max_size=200, retry_seconds=NEVER) as cloud:
         yield cloud
 
 

@@ -1,6 +1,7 @@
 """AwsCloud over HTTP: what is sent, and answers that are lost or late."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -18,10 +19,11 @@ from app.domain.errors import (
 from app.domain.model import InstanceId, ProjectId
 from app.ports import TerminateOutcome
 from app.simulator.cloud import SimulatedCloud
+from app.simulator.faults import Fault
 from tests.builders import NOW, an_instance_id
 from tests.fakes import FakeClock
 from tests.integration.gateway.bench import GROUPS, Bench
-from tests.simulated import GROUP, KEYS, connected
+from tests.simulated import GROUP, KEYS, a_simulated_cloud, connected
 
 CHANGES: dict[str, Callable[[AwsCloud, InstanceId], object]] = {
     "SetDesiredCapacity": lambda cloud, _: cloud.raise_desired(2),
@@ -31,11 +33,13 @@ CHANGES: dict[str, Callable[[AwsCloud, InstanceId], object]] = {
 }
 
 
-@pytest.fixture
-def impatient(simulated: SimulatedCloud) -> AwsCloud:
-    """A gateway that waits 0.2 seconds for an answer."""
-    connection = connected(simulated, read_timeout=0.2)
-    return AwsCloud(connection, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
+@contextmanager
+def a_gateway_that_waits_too_long_for(action: str) -> Iterator[AwsCloud]:
+    """It waits a second for an answer, at a cloud of its own: what comes late must meet no other test."""
+    with a_simulated_cloud() as slow:
+        slow.faults.add(Fault("delay", action, seconds=600))
+        connection = connected(slow, read_timeout=1.0)
+        yield AwsCloud(connection, group=GROUP, address="private", clock=FakeClock(), confirm=lambda: None)
 
 
 # Who may change anything.
@@ -130,16 +134,20 @@ def test_a_throttled_change_is_not_attempted_again(bench: Bench) -> None:
     assert bench.calls(change)["SetDesiredCapacity"] == 1
 
 
-def test_a_change_that_takes_too_long_has_an_unknown_outcome(bench: Bench, impatient: AwsCloud) -> None:
-    bench.fault("SetDesiredCapacity", "delay", seconds=0.5)
-    with pytest.raises(OutcomeUnknown, match="ReadTimeoutError"):
-        impatient.raise_desired(1)
+def test_a_change_that_takes_too_long_has_an_unknown_outcome() -> None:
+    with (
+        a_gateway_that_waits_too_long_for("SetDesiredCapacity") as cloud,
+        pytest.raises(OutcomeUnknown, match="ReadTimeoutError"),
+    ):
+        cloud.raise_desired(1)
 
 
-def test_a_look_that_takes_too_long_finds_aws_unavailable(bench: Bench, impatient: AwsCloud) -> None:
-    bench.fault(GROUPS, "delay", seconds=0.5)
-    with pytest.raises(CloudUnavailable, match="ReadTimeoutError"):
-        impatient.observe(())
+def test_a_look_that_takes_too_long_finds_aws_unavailable() -> None:
+    with (
+        a_gateway_that_waits_too_long_for(GROUPS) as cloud,
+        pytest.raises(CloudUnavailable, match="ReadTimeoutError"),
+    ):
+        cloud.observe(())
 
 
 def test_a_look_that_a_proxy_answers_finds_aws_unavailable(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """AwsPreflight over HTTP: what it finds, and that it changes nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,8 +24,18 @@ CHANGES = [
 READS = ["autoscaling:DescribeAutoScalingGroups", f"autoscaling:{ACTIVITIES}", f"ec2:{DETAILS}"]
 
 
+class RunningClock:
+    """One that runs on while AWS is asked, as that of a machine does."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return utc_now() + self._ahead
+
+
 def preflight(connection: Connection, group: str = GROUP, *, ahead: timedelta = timedelta()) -> AwsPreflight:
-    return AwsPreflight(connection, group, FakeClock(utc_now() + ahead), confirm=lambda: None)
+    return AwsPreflight(connection, group, RunningClock(ahead), confirm=lambda: None)
 
 
 def examined(bench: Bench, *, ahead: timedelta = timedelta()) -> dict[str, Finding]:

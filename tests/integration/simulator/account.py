@@ -8,6 +8,7 @@ import httpx
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from app.simulator.clock import steady
 from app.simulator.cloud import SimulatedCloud
 from app.simulator.config import CloudConfig
 from tests.networks import a_network
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 GROUP = "vscode-asg"
 TAG_FILTER = "tag:aws:autoscaling:groupName"
 PROJECT = "ec2-orchestrator:project"
-WEB = httpx.Client(headers={"Connection": "close"}, timeout=5)
+WEB = httpx.Client(headers={"Connection": "close"}, timeout=30)
 NOBODY = "i-00000000000000000"
+LONG = 3600.0
+"""Seconds that something takes which a test must not miss: it lets them pass itself."""
 
 
 def a_config(**changes: Any) -> CloudConfig:
@@ -42,16 +45,20 @@ class Aws:
 
     def __init__(self, cloud: SimulatedCloud, key: str = "AKIAORCHESTRATOR") -> None:
         session = boto3.session.Session(key, "secret", region_name="us-east-1")
-        config = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=10)
+        config = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=60)
         self.groups: AutoScalingClient = session.client("autoscaling", endpoint_url=cloud.url, config=config)
         self.ec2: EC2Client = session.client("ec2", endpoint_url=cloud.url, config=config)
-        self.control = httpx.Client(base_url=f"{cloud.url}/_cloud", timeout=10)
+        self.control = httpx.Client(base_url=f"{cloud.url}/_cloud", timeout=60)
         self.cloud = cloud
 
     def close(self) -> None:
         self.groups.close()
         self.ec2.close()
         self.control.close()
+
+    def let_it_be_over(self) -> None:
+        """Let what takes LONG be done."""
+        self.cloud._step(steady() + LONG)
 
     def set_desired(self, size: int) -> None:
         self.groups.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=size)
@@ -111,7 +118,7 @@ class Aws:
 
         def answers() -> bool:
             with suppress(httpx.TransportError):
-                return WEB.get(f"{url}/healthz", timeout=2).status_code == 200
+                return WEB.get(f"{url}/healthz", timeout=10).status_code == 200
             return False
 
         until(answers, what=f"{url} answers")

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.simulator.account import GROUP, NOBODY, Aws, refusal
+from tests.integration.simulator.account import GROUP, LONG, NOBODY, Aws, refusal
 from tests.waiting import until
 
 
@@ -16,13 +16,14 @@ class TestGroup:
         assert len(group["AvailabilityZones"]) == 2
 
     def test_instances_are_pending_without_public_address_and_then_in_service(self, aws: Aws) -> None:
-        aws.cloud.change_group({"boot_seconds": 1})
+        aws.cloud.change_group({"boot_seconds": LONG})
         aws.set_desired(1)
         (new,) = until(lambda: list(aws.members("Pending")), what="a pending member")
         pending = aws.instance(new)
         assert pending["State"]["Name"] == "pending"
         assert "PublicIpAddress" not in pending
 
+        aws.let_it_be_over()
         aws.grown(1)
         running = aws.instance(new)
         assert running["State"]["Name"] == "running"
@@ -30,10 +31,12 @@ class TestGroup:
         assert running["PublicIpAddress"].startswith("127.")
 
     def test_a_raise_while_instances_boot_never_launches_too_many(self, aws: Aws) -> None:
-        aws.cloud.change_group({"boot_seconds": 1})
+        aws.cloud.change_group({"boot_seconds": LONG})
         aws.set_desired(5)
         until(lambda: len(aws.members("Pending")) == 5, what="five pending")
         aws.set_desired(7)
+        until(lambda: len(aws.members("Pending")) >= 7, what="seven pending")
+        aws.let_it_be_over()
         aws.grown(7)
         assert len(aws.activities()) == 7
 
@@ -139,7 +142,7 @@ class TestScaleIn:
     def test_protection_of_a_booting_member_is_refused_and_of_all_others_with_it(self, aws: Aws) -> None:
         aws.cloud.change_group({"protect": False})
         (member,) = aws.grown(1)
-        aws.cloud.change_group({"boot_seconds": 60})
+        aws.cloud.change_group({"boot_seconds": LONG})
         aws.set_desired(2)
         (booting,) = until(lambda: list(aws.members("Pending")), what="a pending member")
         with pytest.raises(ClientError, match="is not in InService or EnteringStandby or Standby"):

@@ -6,13 +6,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from app.simulator.cloud import SimulatedCloud
-from tests.integration.simulator.account import GROUP, NOBODY, TAG_FILTER, Aws, a_config, refusal
+from tests.integration.simulator.account import GROUP, LONG, NOBODY, TAG_FILTER, Aws, a_config, refusal
 from tests.waiting import until
 
 
 class TestTerminate:
     def test_with_decrement_is_asynchronous_and_final(self, aws: Aws) -> None:
-        aws.cloud.change_group({"terminate_seconds": 0.5})
+        aws.cloud.change_group({"terminate_seconds": LONG})
         victim, _ = aws.grown(2)
         activity = aws.terminate(victim)
         assert activity["StatusCode"] == "InProgress"
@@ -21,6 +21,7 @@ class TestTerminate:
         assert aws.instance(victim)["State"]["Name"] == "shutting-down"
         assert aws.desired() == 1
 
+        aws.let_it_be_over()
         aws.gone(victim)
         assert len(aws.members("InService")) == 1
 
@@ -57,12 +58,13 @@ class TestTerminate:
         assert refusal(caught.value) == ("ValidationError", sentence)
 
     def test_twice_is_busy_first_and_unknown_later_and_decrements_once(self, aws: Aws) -> None:
-        aws.cloud.change_group({"terminate_seconds": 0.5})
+        aws.cloud.change_group({"terminate_seconds": LONG})
         victim, _ = aws.grown(2)
         activity = aws.terminate(victim)
         with pytest.raises(aws.groups.exceptions.ScalingActivityInProgressFault) as caught:
             aws.terminate(victim)
         assert activity["ActivityId"] in refusal(caught.value)[1]
+        aws.let_it_be_over()
         aws.gone(victim)
         with pytest.raises(ClientError, match="No managed instance found"):
             aws.terminate(victim)
@@ -79,7 +81,7 @@ class TestTerminate:
             aws.close()
 
     def test_of_a_booting_instance_is_busy(self, aws: Aws) -> None:
-        aws.cloud.change_group({"boot_seconds": 60})
+        aws.cloud.change_group({"boot_seconds": LONG})
         aws.set_desired(1)
         (booting,) = until(lambda: list(aws.members("Pending")), what="a pending member")
         with pytest.raises(aws.groups.exceptions.ScalingActivityInProgressFault):

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from app.simulator.clock import utc_now
 from app.simulator.cloud import SimulatedCloud
-from tests.integration.simulator.account import GROUP, NOBODY, PROJECT, Aws, a_config, refusal
+from tests.integration.simulator.account import GROUP, LONG, NOBODY, PROJECT, Aws, a_config, refusal
 from tests.waiting import until
 
 
@@ -153,7 +153,7 @@ class TestActivities:
             )
 
     def test_tell_what_was_ended_while_it_booted(self, aws: Aws) -> None:
-        aws.cloud.change_group({"boot_seconds": 60})
+        aws.cloud.change_group({"boot_seconds": LONG})
         aws.set_desired(1)
         (booting,) = until(lambda: list(aws.members("Pending")), what="a pending member")
         aws.cloud.terminate(booting)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from tests.integration.simulator.account import WEB
 from tests.networks import a_network
 from tests.waiting import until
 
@@ -37,7 +38,7 @@ def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def refused(*options: str) -> tuple[int, str]:
-    done = subprocess.run([*PROGRAM, *options], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*PROGRAM, *options], capture_output=True, text=True, timeout=100, check=False)
     return done.returncode, done.stderr
 
 
@@ -49,17 +50,17 @@ def test_a_signal_ends_it_and_every_worker_with_it(number: signal.Signals) -> No
         url = re.findall(r"http://\S+", line)[0]
 
         def worker() -> str | None:
-            instances = httpx.get(f"{url}/_cloud/state").json()["instances"]
+            instances = WEB.get(f"{url}/_cloud/state").json()["instances"]
             return next(
                 (f"http://{one['address']}:{one['port']}" for one in instances if one["worker"] == "up"), None
             )
 
         page = until(worker, what="the worker is up")
-        assert httpx.get(str(page)).status_code == 200
+        assert WEB.get(str(page)).status_code == 200
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         with pytest.raises(httpx.ConnectError):
-            httpx.get(str(page))
+            WEB.get(str(page))
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -90,7 +91,7 @@ def test_it_can_hold_several_groups() -> None:
         assert "group vscode-asg, gpu-asg region us-east-1" in line
         url = re.findall(r"http://\S+", line)[0]
 
-        groups = httpx.get(f"{url}/_cloud/state").json()["groups"]
+        groups = WEB.get(f"{url}/_cloud/state").json()["groups"]
 
     assert [group["name"] for group in groups] == ["vscode-asg", "gpu-asg"]
 

@@ -1,20 +1,22 @@
 """How commands find the service, and what they say where it cannot be had."""
 
 import json
-import socket
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from tests.answering import AnsweringService, Says, problem
+from tests.ports import a_port
 from tests.unit.cli import wire
 from tests.unit.cli.shell import Shell
 
 
-def nobody() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The URL of a port on which nothing listens."""
+    with a_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def token_sent(service: AnsweringService) -> str | None:
@@ -27,11 +29,13 @@ def test_url_and_token_come_from_the_environment(service: AnsweringService, shel
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_options_win_before_the_command_and_behind_it(service: AnsweringService, before: bool) -> None:
+def test_options_win_before_the_command_and_behind_it(
+    service: AnsweringService, nobody: str, before: bool
+) -> None:
     options = ("--url", service.url, "--token", "from-option")
     arguments = (*options, "pools") if before else ("pools", *options)
 
-    assert Shell(nobody()).run(*arguments, ORCHESTRATOR_TOKEN="from-environment").exit_code == 0
+    assert Shell(nobody).run(*arguments, ORCHESTRATOR_TOKEN="from-environment").exit_code == 0
     assert token_sent(service) == "Bearer from-option"
 
 
@@ -47,14 +51,13 @@ def test_without_a_token_none_is_sent(service: AnsweringService, shell: Shell) -
     assert token_sent(service) is None
 
 
-def test_a_service_that_is_not_there_is_named_and_how_to_name_another() -> None:
-    url = nobody()
-    result = Shell(url).run("status")
+def test_a_service_that_is_not_there_is_named_and_how_to_name_another(nobody: str) -> None:
+    result = Shell(nobody).run("status")
 
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr == (
-        f"Error: {url} does not answer: connection refused. Does the service run there? "
+        f"Error: {nobody} does not answer: connection refused. Does the service run there? "
         "Another place: --url, or ORCHESTRATOR_URL\n"
     )
 

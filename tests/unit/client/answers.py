@@ -1,7 +1,5 @@
 """What a service answers a client in these tests."""
 
-import socket
-
 from tests.answering import problem
 
 TOKEN = "eco_0a1b2c3d_" + "s" * 43
@@ -46,10 +44,3 @@ POOL = {
 ONE = "/v1/allocations/my-project"
 EXHAUSTED = problem(503, "pool-exhausted", "Nothing is idle.", retry_after="0")
 AWAY = problem(503, "registry-unavailable", "The database does not answer.", retry_after="0")
-
-
-def nobody() -> str:
-    """The URL of a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"

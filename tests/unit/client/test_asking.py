@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.client import Client, Refused
 from tests.answering import AnsweringService, Says, problem
-from tests.unit.client.answers import ALLOCATION, ONE, POOL, TOKEN, nobody
+from tests.unit.client.answers import ALLOCATION, ONE, POOL, TOKEN
 
 INSTANCE = "i-0123456789abcdef0"
 
@@ -188,7 +188,7 @@ def test_names_and_numbers_that_cannot_be_are_refused_before_anything_is_sent(
     assert service.asked == []
 
 
-def test_health_is_a_plain_yes_or_no(service: AnsweringService, client: Client) -> None:
+def test_health_is_a_plain_yes_or_no(service: AnsweringService, client: Client, nobody: str) -> None:
     service.on(
         "GET",
         "/readyz",
@@ -199,7 +199,7 @@ def test_health_is_a_plain_yes_or_no(service: AnsweringService, client: Client) 
 
     assert [client.healthy() for _ in range(3)] == [True, False, False]
     assert len(service.asked) == 3
-    assert Client(nobody(), patience=30).healthy() is False
+    assert Client(nobody, patience=30).healthy() is False
 
 
 def test_messages_to_the_webhook_are_listed_and_sent_once_more(

@@ -7,10 +7,23 @@ import pytest
 
 from app.client import Client, Refused, Unreachable
 from tests.answering import AnsweringService, Says, problem
-from tests.unit.client.answers import ALLOCATION, AWAY, ONE, POOL, nobody
+from tests.unit.client.answers import ALLOCATION, AWAY, ONE, POOL
 
 
-def test_a_503_is_repeated_after_the_time_it_names(service: AnsweringService, client: Client) -> None:
+def test_a_503_is_repeated_after_the_time_it_names(
+    service: AnsweringService, client: Client, pauses: list[float]
+) -> None:
+    service.on(
+        "GET", ONE, problem(503, "registry-unavailable", "Away.", retry_after="7"), Says(200, ALLOCATION)
+    )
+
+    client.allocation("my-project")
+
+    assert len(service.asked) == 2
+    assert pauses == [7]
+
+
+def test_that_time_is_really_waited_for(service: AnsweringService, client: Client) -> None:
     service.on(
         "GET", ONE, problem(503, "registry-unavailable", "Away.", retry_after="1"), Says(200, ALLOCATION)
     )
@@ -18,8 +31,7 @@ def test_a_503_is_repeated_after_the_time_it_names(service: AnsweringService, cl
 
     client.allocation("my-project")
 
-    assert len(service.asked) == 2
-    assert 1 <= time.monotonic() - since < 3
+    assert time.monotonic() - since >= 1
 
 
 def test_a_503_that_names_a_time_beyond_the_patience_is_told_at_once(
@@ -34,13 +46,14 @@ def test_a_503_that_names_a_time_beyond_the_patience_is_told_at_once(
     assert len(service.asked) == 1
 
 
-def test_patience_ends(service: AnsweringService) -> None:
+def test_patience_ends(service: AnsweringService, pauses: list[float]) -> None:
     service.on("GET", ONE, AWAY)
 
     with Client(service.url, patience=0.4) as client, pytest.raises(Refused, match="database"):
         client.allocation("my-project")
 
-    assert 2 <= len(service.asked) <= 4
+    assert pauses == [0.1, 0.2]
+    assert len(service.asked) == 3
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "", "Wed, 21 Oct 2015 07:28:00 GMT"])
@@ -112,27 +125,26 @@ def test_a_release_that_the_service_put_off_is_repeated(service: AnsweringServic
     assert client.release("my-project").project == "my-project"
 
 
-def test_nothing_is_in_doubt_where_nobody_listens() -> None:
-    with Client(nobody(), patience=0) as client, pytest.raises(Unreachable) as nowhere:
+def test_nothing_is_in_doubt_where_nobody_listens(nobody: str) -> None:
+    with Client(nobody, patience=0) as client, pytest.raises(Unreachable) as nowhere:
         client.release("my-project")
 
     assert not nowhere.value.in_doubt
     assert str(nowhere.value) == f"{client.url} does not answer: connection refused"
 
 
-def test_a_service_that_comes_back_is_found() -> None:
-    url = nobody()
+def test_a_service_that_comes_back_is_found(nobody: str) -> None:
     answers: list[str] = []
 
     def ask() -> None:
-        with Client(url, patience=10) as client:
+        with Client(nobody, patience=60) as client:
             answers.append(client.allocation("my-project").project)
 
     asking = Thread(target=ask)
     asking.start()
-    service = AnsweringService(port=int(url.rpartition(":")[2]))
+    service = AnsweringService(port=int(nobody.rpartition(":")[2]))
     service.on("GET", ONE, Says(200, ALLOCATION))
     with service:
-        asking.join(10)
+        asking.join(60)
 
     assert answers == ["my-project"]

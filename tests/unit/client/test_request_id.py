@@ -6,7 +6,7 @@ import pytest
 
 from app.client import Client, ClientError, Refused, Unexpected, Unreachable
 from tests.answering import AnsweringService, Says
-from tests.unit.client.answers import ONE, nobody
+from tests.unit.client.answers import ONE
 
 FOUND = Says(200, {"status": "ready"})
 NOT_FOUND = {
@@ -71,9 +71,9 @@ def test_an_error_has_the_one_of_the_answer(
     assert raised.value.request_id == "r-1"
 
 
-def test_where_no_answer_came_the_error_has_the_one_that_was_sent() -> None:
+def test_where_no_answer_came_the_error_has_the_one_that_was_sent(nobody: str) -> None:
     with (
-        Client(nobody(), patience=0, request_id=lambda: "mine") as client,
+        Client(nobody, patience=0, request_id=lambda: "mine") as client,
         pytest.raises(Unreachable) as raised,
     ):
         client.allocation("my-project")

@@ -20,7 +20,7 @@ def test_who_waits_stays_in_line_at_the_service(service: AnsweringService, clien
 
 
 def test_who_is_turned_away_asks_again_until_the_time_is_over(
-    service: AnsweringService, client: Client
+    service: AnsweringService, client: Client, pauses: list[float]
 ) -> None:
     service.on("PUT", ONE, EXHAUSTED)
 
@@ -29,9 +29,8 @@ def test_who_is_turned_away_asks_again_until_the_time_is_over(
 
     waits = [asked.body["wait"] for asked in service.asked]
     assert refused.value.code == "pool-exhausted"
-    assert waits[0] == 1.5
-    assert waits == sorted(waits, reverse=True)
-    assert len(waits) == 3
+    assert waits == [1.5, 0.5, 0]
+    assert pauses == [1, 0.5]
 
 
 def test_who_does_not_wait_is_told_at_once_however_patient(service: AnsweringService, client: Client) -> None:
@@ -73,7 +72,7 @@ def test_an_answer_that_may_take_longer_is_waited_for(service: AnsweringService)
     service.on("PUT", ONE, slowly)
 
     with Client(service.url, timeout=0.3, patience=0) as client:
-        assert client.allocate("my-project", wait=5).project == "my-project"
+        assert client.allocate("my-project", wait=60).project == "my-project"
 
 
 def test_closing_ends_the_waiting_of_other_threads(service: AnsweringService) -> None:
@@ -90,7 +89,7 @@ def test_closing_ends_the_waiting_of_other_threads(service: AnsweringService) ->
     asking.start()
     until(lambda: service.asked)
     client.close()
-    asking.join(5)
+    asking.join(30)
 
     assert [str(error) for error in errors] == ["Away."]
     with pytest.raises(RuntimeError, match="closed"):

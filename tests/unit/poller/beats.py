@@ -29,6 +29,8 @@ class Beats:
         self.bell = FakeBell(*self.reports)
         self.leases = FakeLeases(self.time)
         self.meter = FakeMeter()
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Happens while a pass runs."""
         self.ran_in: dict[PoolName, list[float]] = {pool: [] for pool in self.reports}
         self.urgent_in: dict[PoolName, list[bool]] = {pool: [] for pool in self.reports}
         self._began = self.time()
@@ -66,6 +68,7 @@ class Beats:
             self.urgent_in[pool].append(urgent)
             self.ran_in[pool].append(self.time() - self._began)
             report = self.reports[pool]
+            self.meanwhile()
             if isinstance(report, Exception):
                 raise report
             return report

@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from app.domain.errors import RegistryUnavailable
-from tests.unit.poller.world import World
+from tests.unit.poller.world import HANGING, LONG, World
 from tests.waiting import until
 
 JOBS = ("keep_time", "watch")
@@ -37,13 +37,12 @@ def test_one_that_hangs_delays_no_pass(running: World, job: str) -> None:
 
     def hang() -> bool:
         hanging.set()
-        return not free.wait(30)
+        return not free.wait(HANGING)
 
     setattr(running, job, hang)
     try:
-        assert hanging.wait(5)
-        running.poller.wake()
-        running.passes.until_finished(2)
+        assert hanging.wait(LONG)
+        running.run_another_pass()
     finally:
         free.set()
 

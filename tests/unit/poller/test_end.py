@@ -6,12 +6,17 @@ from threading import Event, Thread
 
 import pytest
 
-from app.poller.poller import EXAMINE, GRACE, PROBE
 from app.service.leadership import RENEW, TTL
 from app.service.reconcile import PassReport
 from tests.fake_clock import FastWatch
-from tests.unit.poller.world import CHANGED, RESTING, UNSETTLED, World, lasting
+from tests.unit.poller.world import CHANGED, HANGING, LONG, RESTING, UNSETTLED, World, lasting
 from tests.waiting import until
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the end wait so long for what runs beside the passes that no busy machine takes longer."""
+    monkeypatch.setattr("app.poller.poller.GRACE", 2 * LONG)
 
 
 def test_stop_waits_for_the_pass_in_hand(world: World) -> None:
@@ -20,11 +25,11 @@ def test_stop_waits_for_the_pass_in_hand(world: World) -> None:
         until(lambda: world.passes.started == 1)
         stopping = Thread(target=world.poller.stop)
         stopping.start()
-        stopping.join(timeout=0.3)
+        stopping.join(0.3)
         assert stopping.is_alive()
         assert world.leases.leader() is not None  # or the pass could not do what is left of it
 
-    stopping.join(timeout=5)
+    stopping.join(LONG)
     assert not stopping.is_alive()
     assert world.passes.finished == 1
     assert world.leases.leader() is None
@@ -46,26 +51,26 @@ def test_a_pass_that_outlasts_its_trust_is_finished_at_the_end_all_the_same() ->
                 until(lambda: world.leases.expires_at > time() + TTL.total_seconds() - 1)
 
             assert mandate.trusted
-        stopping.join(timeout=5)
+        stopping.join(LONG)
         assert not mandate.trusted
     finally:
         world.close()
 
 
-def test_nobody_waits_for_a_probe_that_hangs_to_lead(world: World) -> None:
+def test_nobody_waits_for_a_probe_that_hangs_to_lead(world: World, patient: None) -> None:
     hanging, free = Event(), Event()
 
     def hang() -> bool:
         hanging.set()
-        return free.wait(30)
+        return free.wait(HANGING)
 
     world.probe = hang
     world.poller.start()
     try:
-        assert hanging.wait(PROBE + 5)
+        assert hanging.wait(LONG)
         stopping = Thread(target=world.poller.stop, daemon=True)
         stopping.start()
-        until(lambda: world.leases.leader() is None, within=GRACE / 2)
+        until(lambda: world.leases.held is None)  # given back, and not just expired
         assert stopping.is_alive()
     finally:
         free.set()
@@ -77,32 +82,32 @@ def test_stop_leaves_a_probe_and_an_examination_that_hang_behind(world: World, j
 
     def hang() -> bool:
         hanging.set()
-        return free.wait(30)
+        return free.wait(HANGING)
 
     setattr(world, job, hang)
     world.poller.start()
     try:
-        assert hanging.wait(EXAMINE + 5)
+        assert hanging.wait(LONG)
         stopping = Thread(target=world.poller.stop, daemon=True)
         stopping.start()
-        stopping.join(timeout=GRACE + 2)
+        stopping.join(LONG)
         assert not stopping.is_alive()
     finally:
         free.set()
 
 
-def test_stop_waits_for_a_probe_that_is_nearly_done(world: World) -> None:
+def test_stop_waits_for_a_probe_that_is_nearly_done(world: World, patient: None) -> None:
     begun, over = Event(), Event()
 
     def probe() -> bool:
         begun.set()
-        until(lasting(GRACE / 4))
+        until(lasting(0.25))
         over.set()
         return False
 
     world.probe = probe
     world.poller.start()
-    assert begun.wait(PROBE + 5)
+    assert begun.wait(LONG)
 
     world.poller.stop()
 
@@ -111,19 +116,20 @@ def test_stop_waits_for_a_probe_that_is_nearly_done(world: World) -> None:
 
 def test_the_end_of_the_process_waits_for_nothing_that_hangs() -> None:
     hang = """
+import logging
 from datetime import timedelta
 from threading import Event
 from time import monotonic
 from app.domain.model import DEFAULT_POOL
 from app.poller import Jobs, Poller
-from app.poller.poller import EXAMINE, GRACE, PROBE
 from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
 from tests.fakes import FakeBell, FakeLeases, FakeMeter
+logging.getLogger("apscheduler").setLevel(logging.ERROR)  # as the service does: it tells of each late beat
 hanging, free = Event(), Event()
 def hang():
     hanging.set()
-    return free.wait(60)
+    return free.wait(600)
 poller = Poller(
     {DEFAULT_POOL: lambda mandate: Jobs(lambda urgent, wanted: PassReport(), hang, hang, hang, hang)},
     leadership=Leadership(FakeLeases(), replica="ours", monotonic=monotonic), bell=FakeBell(),
@@ -131,10 +137,10 @@ poller = Poller(
     monotonic=monotonic, chance=lambda: 0.0,
 )
 poller.start()
-assert hanging.wait(10)
+assert hanging.wait(60)
 poller.stop()
 """
-    ended = subprocess.run([sys.executable, "-c", hang], timeout=30, check=False, capture_output=True)
+    ended = subprocess.run([sys.executable, "-c", hang], timeout=120, check=False, capture_output=True)
 
     assert (ended.returncode, ended.stderr) == (0, b"")
 
@@ -170,8 +176,8 @@ def test_a_pass_that_ends_while_the_poller_stops_locks_nobody_out(report: PassRe
             waking = Thread(target=world.poller.wake, daemon=True)
             stopping.start()
             waking.start()
-        stopping.join(timeout=5)
-        waking.join(timeout=5)
+        stopping.join(LONG)
+        waking.join(LONG)
         assert not stopping.is_alive()
         assert not waking.is_alive()
 
@@ -193,10 +199,10 @@ def test_wake_ups_and_short_passes_never_wait_for_each_other_for_good(world: Wor
         world.poller.start()
         for waker in wakers:
             waker.start()
-        world.passes.until_finished(3, within=10)
+        world.passes.until_finished(3)
     finally:
         over.set()
         sys.setswitchinterval(switching)
     for waker in wakers:
-        waker.join(timeout=5)
+        waker.join(LONG)
         assert not waker.is_alive()

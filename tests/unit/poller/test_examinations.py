@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from app.domain.errors import RegistryUnavailable
-from tests.unit.poller.world import World
+from tests.unit.poller.world import HANGING, LONG, World
 from tests.waiting import until
 
 
@@ -26,13 +26,12 @@ def test_an_examination_that_hangs_delays_no_pass(running: World) -> None:
 
     def hang() -> bool:
         hanging.set()
-        return not free.wait(30)
+        return not free.wait(HANGING)
 
     running.examine = hang
     try:
-        assert hanging.wait(5)
-        running.poller.wake()
-        running.passes.until_finished(2)
+        assert hanging.wait(LONG)
+        running.run_another_pass()
     finally:
         free.set()
 

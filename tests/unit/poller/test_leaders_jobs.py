@@ -6,8 +6,7 @@ from time import monotonic
 
 import pytest
 
-from app.poller.poller import GRACE
-from tests.unit.poller.world import World, lasting
+from tests.unit.poller.world import HANGING, LONG, World, lasting
 from tests.waiting import until
 
 Run = Callable[[World, Callable[[], None]], None]
@@ -61,18 +60,17 @@ def test_one_that_hangs_delays_no_pass_and_not_the_end(fast: World, given: Run) 
 
     def hang() -> None:
         hanging.set()
-        free.wait(30)
+        free.wait(HANGING)
 
     given(fast, hang)
     fast.poller.start()
     try:
-        assert hanging.wait(5)
+        assert hanging.wait(LONG)
         fast.passes.until_finished(1)
-        fast.poller.wake()
-        fast.passes.until_finished(2)
+        fast.run_another_pass()
         stopping = Thread(target=fast.poller.stop, daemon=True)
         stopping.start()
-        stopping.join(timeout=GRACE + 2)
+        stopping.join(LONG)
         assert not stopping.is_alive()
     finally:
         free.set()

@@ -14,7 +14,7 @@ from app.service.leadership import RENEW, TTL
 from app.service.reconcile import PassReport
 from tests.fake_clock import FastWatch, Stopwatch
 from tests.unit.poller.beats import Beats
-from tests.unit.poller.world import World, lasting
+from tests.unit.poller.world import LONG, World, lasting
 from tests.waiting import until
 
 # Who leads
@@ -45,7 +45,7 @@ def test_a_replica_leads_soon_after_nobody_does(world: World) -> None:
 
     world.nobody_leads()
 
-    world.passes.until_finished(1, within=2)
+    world.passes.until_finished(1)
 
 
 def test_a_replica_that_stops_ends_its_term(running: World) -> None:
@@ -57,9 +57,8 @@ def test_a_replica_that_stops_ends_its_term(running: World) -> None:
 
 
 def test_a_leader_that_is_followed_by_another_runs_no_more_passes(running: World) -> None:
-    running.nobody_leads()
     running.another_leads()
-    until(lambda: running.leadership.mandate is None, within=5)
+    until(lambda: running.leadership.mandate is None)
     finished = running.passes.finished
 
     running.bell.news = True
@@ -69,13 +68,12 @@ def test_a_leader_that_is_followed_by_another_runs_no_more_passes(running: World
 
 
 def test_each_term_has_jobs_of_its_own_and_begins_with_a_pass(running: World) -> None:
-    running.nobody_leads()
     running.another_leads()
-    until(lambda: running.leadership.mandate is None, within=5)
+    until(lambda: running.leadership.mandate is None)
 
     running.nobody_leads()
 
-    until(lambda: len(running.mandates) == 2, within=3)
+    until(lambda: len(running.mandates) == 2)
     running.passes.until_finished(2)
     old, new = running.mandates
     assert (old.trusted, new.trusted) == (False, True)
@@ -85,13 +83,12 @@ def test_a_pass_that_finds_out_it_may_not_lead_is_tried_again(world: World) -> N
     world.passes.reports.append(NotLeading("too late"))
     world.poller.start()
 
-    world.passes.until_finished(2, within=5)
+    world.passes.until_finished(2)
 
 
 def test_what_runs_beside_the_passes_runs_no_more_once_another_leads(running: World) -> None:
-    running.nobody_leads()
     running.another_leads()
-    until(lambda: running.leadership.mandate is None, within=5)
+    until(lambda: running.leadership.mandate is None)
     asked: list[str] = []
 
     def probe() -> bool:
@@ -116,7 +113,7 @@ def test_a_probe_that_finds_out_it_may_not_lead_is_no_crash(world: World) -> Non
     structlog.reset_defaults()
     with capture_logs() as told:
         world.poller.start()
-        assert asked.wait(PROBE + 5)
+        assert asked.wait(LONG)
         world.poller.stop()
 
     assert not [line for line in told if "crashed" in line["event"]]

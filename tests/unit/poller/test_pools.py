@@ -8,10 +8,10 @@ import pytest
 
 from app.domain.errors import RegistryUnavailable
 from app.domain.model import PoolName
-from app.poller.poller import PROBE, STUCK
+from app.poller.poller import STUCK
 from app.service.reconcile import PassReport
 from tests.unit.poller.beats import Beats
-from tests.unit.poller.world import CHANGED, World, lasting
+from tests.unit.poller.world import CHANGED, HANGING, LONG, World, lasting
 from tests.waiting import until
 
 GPU = PoolName("gpu")
@@ -69,11 +69,11 @@ def test_probes_that_hang_in_one_pool_delay_no_pass_of_another(running: World) -
 
     def hang() -> bool:
         hanging.set()
-        return free.wait(30)
+        return free.wait(HANGING)
 
     running.probe = hang
     try:
-        assert hanging.wait(PROBE + 5)
+        assert hanging.wait(LONG)
         running.poller.wake(GPU)
         running.passes_of[GPU].until_finished(2)
     finally:
@@ -112,7 +112,7 @@ def test_a_pool_that_fails_is_tried_again_and_the_others_go_on(report: PassRepor
 def test_a_wish_is_for_one_pool(running: World) -> None:
     running.poller.wake(GPU)
 
-    running.passes_of[GPU].until_finished(2, within=2)
+    running.passes_of[GPU].until_finished(2)
     until(lasting(1))
     assert running.passes.started == 1
 
@@ -121,7 +121,7 @@ def test_a_wish_without_a_pool_is_for_all(running: World) -> None:
     running.poller.wake()
 
     for passes in running.passes_of.values():
-        passes.until_finished(2, within=2)
+        passes.until_finished(2)
 
 
 def test_a_wish_for_a_pool_that_is_not_here_does_nothing(running: World) -> None:
@@ -134,7 +134,7 @@ def test_a_wish_for_a_pool_that_is_not_here_does_nothing(running: World) -> None
 def test_word_of_one_pool_starts_a_pass_of_that_alone(running: World) -> None:
     running.bell.news = frozenset({GPU})
 
-    running.passes_of[GPU].until_finished(2, within=2)
+    running.passes_of[GPU].until_finished(2)
     until(lasting(1))
     assert running.passes.started == 1
 
@@ -142,7 +142,7 @@ def test_word_of_one_pool_starts_a_pass_of_that_alone(running: World) -> None:
 def test_word_of_a_pool_that_is_not_here_is_no_trouble(running: World) -> None:
     running.bell.news = frozenset({GPU, PoolName("another")})
 
-    running.passes_of[GPU].until_finished(2, within=2)
+    running.passes_of[GPU].until_finished(2)
 
 
 def test_a_replica_that_does_not_lead_passes_on_which_pool_is_meant(world: World) -> None:
@@ -196,6 +196,6 @@ def test_stop_waits_for_the_pass_in_hand_of_every_pool_and_leads_until_then(worl
         assert stopping.is_alive()
         assert world.leases.leader() is not None
 
-    stopping.join(timeout=5)
+    stopping.join(LONG)
     assert not stopping.is_alive()
     assert world.leases.leader() is None

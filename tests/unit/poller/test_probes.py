@@ -6,8 +6,7 @@ from threading import Event
 import pytest
 
 from app.domain.errors import RegistryUnavailable
-from app.poller.poller import PROBE
-from tests.unit.poller.world import World
+from tests.unit.poller.world import HANGING, LONG, World
 from tests.waiting import until
 
 # Probes
@@ -24,7 +23,7 @@ def test_instances_are_probed_while_a_pass_hangs(world: World) -> None:
     with world.passes.held():
         world.poller.start()
 
-        assert settled.wait(PROBE + 2)
+        assert settled.wait(LONG)
         assert world.passes.finished == 0
 
 
@@ -33,13 +32,12 @@ def test_probes_that_hang_delay_no_pass(running: World) -> None:
 
     def hang() -> bool:
         hanging.set()
-        return not free.wait(30)
+        return not free.wait(HANGING)
 
     running.probe = hang
     try:
-        assert hanging.wait(PROBE + 2)
-        running.poller.wake()
-        running.passes.until_finished(2)
+        assert hanging.wait(LONG)
+        running.run_another_pass()
     finally:
         free.set()
 
@@ -61,4 +59,4 @@ def test_probes_that_fail_are_tried_again(running: World, fault: Exception) -> N
 
     running.probe = fail
 
-    until(lambda: len(tried) >= 2, within=4)
+    until(lambda: len(tried) >= 2)

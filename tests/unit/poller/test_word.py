@@ -7,7 +7,7 @@ from tests.waiting import until
 def test_word_from_another_replica_starts_a_pass(running: World) -> None:
     running.bell.news = True
 
-    running.passes.until_finished(2, within=2)
+    running.passes.until_finished(2)
 
 
 def test_word_from_before_the_pass_starts_no_other(world: World) -> None:
@@ -37,5 +37,5 @@ def test_a_replica_without_a_poller_passes_a_wish_on(world: World) -> None:
 def test_the_leader_keeps_a_wish_to_itself(running: World) -> None:
     running.poller.wake()
 
-    running.passes.until_finished(2, within=2)
+    running.passes.until_finished(2)
     assert running.bell.rings == []

@@ -7,14 +7,18 @@ import pytest
 
 from app.probe import HttpProber, NoProber, TcpProber
 from tests.builders import an_instance_id
-from tests.unit.probe.servers import Behaviour, Serve, Site, Target, answering, redirecting
+from tests.unit.probe.servers import AMPLE, Behaviour, Serve, Site, Target, answering, redirecting
 
 OK = answering("200 OK")
 
 
+def a_prober() -> HttpProber:
+    return HttpProber("/healthz", timeout=AMPLE, deadline=AMPLE, page_timeout=AMPLE, page_deadline=AMPLE)
+
+
 def opens(target: Target) -> bool:
     one = an_instance_id()
-    return HttpProber("/healthz").opens({one: target}) == {one}
+    return a_prober().opens({one: target}) == {one}
 
 
 def test_a_page_opens_with_any_2xx(serve: Serve) -> None:
@@ -24,7 +28,7 @@ def test_a_page_opens_with_any_2xx(serve: Serve) -> None:
 def test_a_dead_page_does_not_open_although_its_health_is_green(serve: Serve) -> None:
     target = serve(Site({"/": answering("500 Oops"), "/healthz": OK}))
     one = an_instance_id()
-    assert HttpProber("/healthz").probe({one: target}) == {one}
+    assert a_prober().probe({one: target}) == {one}
     assert not opens(target)
 
 
@@ -120,7 +124,7 @@ def test_where_nothing_listens_no_page_opens(serve: Serve) -> None:
 def test_only_those_that_open_are_returned(serve: Serve) -> None:
     good, bad = an_instance_id(), an_instance_id()
     targets = {good: serve(OK), bad: serve(answering("500 Oops"))}
-    assert HttpProber("/healthz").opens(targets) == {good}
+    assert a_prober().opens(targets) == {good}
 
 
 @pytest.mark.parametrize("prober", [TcpProber(), NoProber()])

@@ -1,6 +1,7 @@
 """What is read of an instance's use: what is not as code-server tells it is nothing, and never silence."""
 
 import socket
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from app.domain.activity import LATEST, Heartbeat
 from app.probe import HeartbeatReader
 from tests.builders import an_instance_id
 from tests.unit.probe.servers import (
+    AMPLE,
     Behaviour,
     Serve,
     Site,
@@ -24,9 +26,9 @@ DATE = "Mon, 23 Nov 2026 09:00:00 GMT"
 NINE = int(datetime(2026, 11, 23, 9, 0, tzinfo=UTC).timestamp() * 1000)
 
 
-def read(target: Target, *, timeout: float = 2.0) -> Heartbeat | None:
+def read(target: Target, *, timeout: float = AMPLE) -> Heartbeat | None:
     one = an_instance_id()
-    return HeartbeatReader(timeout=timeout).read({one: target}).get(one)
+    return HeartbeatReader(timeout=timeout, deadline=AMPLE).read({one: target}).get(one)
 
 
 def telling(body: str, *headers: str, status: str = "200 OK", length: int | None = None) -> Behaviour:
@@ -148,10 +150,20 @@ def test_who_does_not_listen_or_hangs_up_tells_nothing(serve: Serve) -> None:
 
 
 def test_one_that_hangs_keeps_no_other_from_being_heard(serve: Serve) -> None:
-    hung, well = an_instance_id(), an_instance_id()
-    targets = {hung: serve(hanging), well: serve(telling(code_server(7)))}
+    hung, well, was_heard = an_instance_id(), an_instance_id(), threading.Event()
 
-    assert HeartbeatReader(timeout=0.2).read(targets) == {well: Heartbeat(last=7, now=None)}
+    def hanging_until_then(_: socket.socket) -> None:
+        was_heard.wait(2 * AMPLE)
+
+    def telling_it(connection: socket.socket) -> None:
+        telling(code_server(7))(connection)
+        was_heard.set()
+
+    targets = {hung: serve(hanging_until_then), well: serve(telling_it)}
+    reader = HeartbeatReader(timeout=AMPLE, deadline=AMPLE)
+
+    assert reader.read(targets) == {well: Heartbeat(last=7, now=None)}
+    assert was_heard.is_set()
 
 
 def test_nobody_to_ask_is_no_answer() -> None:

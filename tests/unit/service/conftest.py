@@ -11,6 +11,13 @@ from tests.fakes import FakeClock, FakeCloud
 from tests.property.quick_database import open_quickly
 from tests.unit.service.allocating import World
 from tests.unit.service.pools import Pool
+from tests.unit.service.rooms import close_rooms
+
+
+@pytest.fixture(autouse=True)
+def _rooms() -> Iterator[None]:
+    yield
+    close_rooms()
 
 
 @pytest.fixture

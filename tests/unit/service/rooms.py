@@ -17,7 +17,10 @@ from tests.unit.service.allocating import ALICE, GPU
 from tests.waiting import until
 
 POOLS = (DEFAULT_POOL, GPU, PoolName("tpu"))
-A_WHILE = timedelta(seconds=10)
+LONG = 30.0
+"""Seconds within which whatever is right happens, however busy the machine is."""
+A_WHILE = timedelta(seconds=2 * LONG)
+"""What a request waits at most: who is answered within LONG did not wait for its end."""
 NOTHING = PoolExhausted("Nothing is idle.", retry_after=timedelta(seconds=5))
 FOUND = Claimed(
     Allocation(
@@ -53,6 +56,14 @@ class Room:
             sleep=self._sleep,
         )
         self._threads = ThreadPoolExecutor(20)
+        _opened.append(self)
+
+    def close(self) -> None:
+        """Send everybody away."""
+        self._room.open_while(lambda: False)
+        for woken in self._came.copy():
+            woken.set()
+        self._threads.shutdown()
 
     @property
     def found(self) -> bool:
@@ -100,3 +111,12 @@ class Room:
         self._came.add(woken)
         self.slept.append(woken)
         woken.wait(self._tick)
+
+
+_opened: list[Room] = []
+
+
+def close_rooms() -> None:
+    """Close those of the test that is over."""
+    while _opened:
+        _opened.pop().close()

@@ -77,7 +77,7 @@ def test_batches_follow_the_order_in_which_messages_were_written() -> None:
 
 def test_a_few_messages_are_on_their_way_at_the_same_time() -> None:
     office = Office()
-    meeting = Barrier(AT_ONCE, timeout=10)
+    meeting = Barrier(AT_ONCE, timeout=60)
 
     class Meeting:
         def send(self, message: str, body: str) -> Answer:

@@ -200,13 +200,13 @@ def test_while_it_is_examined_looks_tell_what_was_found_before() -> None:
 
     def slow(_buffer: int) -> tuple[Finding, ...]:
         asked.set()
-        assert answer.wait(30)
+        assert answer.wait(60)
         return (DENIED,)
 
     bench.preflight.examine = slow  # type: ignore[assignment, method-assign]
     examining = Thread(target=bench.make_after, args=(AGAIN,))
     examining.start()
-    assert asked.wait(10)
+    assert asked.wait(60)
     try:
         assert bench.look() == ["a check: It is off. Turn it on."]
     finally:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from app.domain.errors import RegistryUnavailable
 from app.domain.replicas import Replica, SeenReplica
 from app.ports import Presence
-from app.service.roll_call import GRACE, RollCall
+from app.service.roll_call import RollCall
 from tests.builders import NOW
 from tests.fakes import FakeClock, FakePresence
 from tests.waiting import until
@@ -46,6 +46,12 @@ class Calls:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the end wait so long for the last word that no busy machine takes longer."""
+    monkeypatch.setattr("app.service.roll_call.GRACE", 60.0)
+
+
+@pytest.fixture
 def calls() -> Iterator[Calls]:
     made = Calls()
     yield made
@@ -58,11 +64,16 @@ class Hanging(FakePresence):
     def __init__(self) -> None:
         super().__init__()
         self.hanging, self.free = Event(), Event()
+        self.forgotten = False
 
     def note(self, replica: Replica) -> None:
         self.hanging.set()
-        assert self.free.wait(30)
+        assert self.free.wait(60)
         super().note(replica)
+
+    def forget(self, name: str) -> None:
+        super().forget(name)
+        self.forgotten = True
 
 
 class Broken(FakePresence):
@@ -101,7 +112,7 @@ def test_it_says_nothing_more_before_its_beat_is_over(calls: Calls) -> None:
     assert calls.presence.words == 1
 
 
-def test_at_its_end_it_is_forgotten(calls: Calls) -> None:
+def test_at_its_end_it_is_forgotten(calls: Calls, patient: None) -> None:
     call = calls.call()
     call.begin(serves=True, polls=True)
     until(lambda: calls.known)
@@ -111,7 +122,7 @@ def test_at_its_end_it_is_forgotten(calls: Calls) -> None:
     assert calls.known == []
 
 
-def test_after_its_end_it_says_nothing_more(calls: Calls) -> None:
+def test_after_its_end_it_says_nothing_more(calls: Calls, patient: None) -> None:
     call = calls.call(SOON)
     call.begin(serves=True, polls=True)
     until(lambda: calls.presence.words > 2)
@@ -123,7 +134,7 @@ def test_after_its_end_it_says_nothing_more(calls: Calls) -> None:
     assert (calls.presence.words, calls.known) == (said, [])
 
 
-def test_an_end_right_after_the_beginning_leaves_nothing_behind(calls: Calls) -> None:
+def test_an_end_right_after_the_beginning_leaves_nothing_behind(calls: Calls, patient: None) -> None:
     for _ in range(20):
         call = calls.call()
         call.begin(serves=True, polls=True)
@@ -168,19 +179,18 @@ def test_a_database_that_is_away_at_the_end_is_no_matter(calls: Calls) -> None:
     assert len(calls.known) == 1  # the others find out by themselves
 
 
-@pytest.mark.timeout(30)
 def test_a_database_that_hangs_delays_neither_the_beginning_nor_much_the_end(calls: Calls) -> None:
     presence = Hanging()
     call = calls.call(presence=presence)
     try:
         began = monotonic()
         call.begin(serves=True, polls=True)
-        assert monotonic() - began < GRACE
-        assert presence.hanging.wait(10)
+        assert monotonic() - began < 30
+        assert presence.hanging.wait(30)
 
         ending = Thread(target=call.end, daemon=True)
         ending.start()
-        ending.join(GRACE + 5)
+        ending.join(30)
 
         assert not ending.is_alive()
     finally:
@@ -191,12 +201,12 @@ def test_what_is_said_late_is_taken_back(calls: Calls) -> None:
     presence = Hanging()
     call = calls.call(presence=presence)
     call.begin(serves=True, polls=True)
-    assert presence.hanging.wait(10)
+    assert presence.hanging.wait(30)
     call.end()  # gives up
 
     presence.free.set()
 
-    call.end()  # waits for it once more
+    until(lambda: presence.forgotten)
     assert presence.words == 1
     assert list(presence.lately(timedelta(hours=1))) == []
 

@@ -9,7 +9,7 @@ from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.model import ProjectId
 from app.ports import Claimed, HungUp, RequestId, Standing
 from tests.unit.service.allocating import ALICE, BOB, World, wait
-from tests.unit.service.rooms import FOUND, Room
+from tests.unit.service.rooms import FOUND, LONG, Room
 from tests.waiting import until
 
 
@@ -19,7 +19,7 @@ def test_who_hangs_up_gives_the_place_and_the_demand_up() -> None:
     request = room.come(ALICE, gone=hangs_up.is_set)
     hangs_up.set()
 
-    assert isinstance(request.exception(timeout=5), HungUp)
+    assert isinstance(request.exception(LONG), HungUp)
     assert room.line.left == [(RequestId("0"), False)]
 
 
@@ -32,7 +32,7 @@ def test_a_database_that_is_away_for_a_moment_ends_no_wait() -> None:
     room.line.away = False
     room.found = True
 
-    assert request.result(timeout=5) == FOUND
+    assert request.result(LONG) == FOUND
 
 
 def test_a_claim_that_the_database_does_not_answer_ends_no_wait() -> None:
@@ -47,7 +47,7 @@ def test_a_claim_that_the_database_does_not_answer_ends_no_wait() -> None:
     request = room.come(ALICE, claim=claim)
     room.found = True
 
-    assert request.result(timeout=5) == FOUND
+    assert request.result(LONG) == FOUND
 
 
 def test_a_database_that_is_still_away_when_the_time_is_over_is_what_is_told(world: World) -> None:
@@ -69,7 +69,7 @@ def test_who_got_an_instance_has_no_place_to_give_up() -> None:
     request = room.come(ALICE)
     room.found = True
 
-    request.result(timeout=5)
+    request.result(LONG)
     assert room.line.left == []
 
 
@@ -92,11 +92,11 @@ def test_what_is_claimed_for_nobody_is_given_back_unless_somebody_wants_it() -> 
     request = room.come(ALICE, claim=claim, gone=made.is_set)
     room.found = True
 
-    assert isinstance(request.exception(timeout=5), HungUp)
+    assert isinstance(request.exception(LONG), HungUp)
     assert room.line.abandoned == [ALICE]
     room.line.is_wanted = True
     made.clear()
-    assert room.come(BOB, claim=claim, gone=made.is_set).result(timeout=5) == FOUND
+    assert room.come(BOB, claim=claim, gone=made.is_set).result(LONG) == FOUND
 
 
 def test_a_place_is_free_again_when_its_wait_is_over(world: World) -> None:

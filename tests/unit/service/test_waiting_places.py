@@ -18,7 +18,7 @@ from app.service.waiting import WaitingRoom
 from tests.fake_clock import FakeClock
 from tests.fake_line import FakeLine
 from tests.unit.service.allocating import ALICE, BOB, CAROL, GPU, World, wait
-from tests.unit.service.rooms import A_WHILE, FOUND, NOTHING, POOLS, Room
+from tests.unit.service.rooms import A_WHILE, FOUND, LONG, NOTHING, POOLS, Room
 from tests.waiting import until
 
 
@@ -75,12 +75,12 @@ def test_with_fewer_places_than_pools_whoever_comes_first_waits() -> None:
     second = room.come(BOB)
     room.found = True
 
-    assert first.result(timeout=5) == FOUND
-    assert isinstance(second.exception(timeout=5), PoolExhausted)
+    assert first.result(LONG) == FOUND
+    assert isinstance(second.exception(LONG), PoolExhausted)
 
 
 def test_with_no_place_at_all_the_refusal_names_the_setting() -> None:
-    error = Room(places=0).come(ALICE).exception(timeout=5)
+    error = Room(places=0).come(ALICE).exception(LONG)
 
     assert str(error) == "Nothing is idle. No request may wait here: ORCHESTRATOR_THREADS is 1."
 
@@ -196,26 +196,29 @@ def test_a_newer_request_that_is_not_let_in_leaves_the_older_where_it_is(world: 
     assert [one.allocation.pool for one in served] == [GPU]
 
 
-def test_what_the_older_request_finds_after_all_the_newer_fetches_at_once() -> None:
+def test_what_the_older_request_finds_after_all_the_newer_fetches_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.service.waiting.INSIST", 3600.0)  # or it would ask by itself after five seconds
     room = Room(places=3)
     asks, goes_on = Event(), Event()
 
     def slow() -> Claimed:
         asks.set()
-        goes_on.wait(10)
+        goes_on.wait(LONG)
         return FOUND
 
     room.line.ready = 1
     older = room.come(ALICE, claim=slow)
-    assert asks.wait(10)
+    assert asks.wait(LONG)
     room.line.ready = 0
     newer = room.come(ALICE, GPU, claim=lambda: FOUND)
     assert not newer.done()
     room.line.holding.add(ALICE)
     goes_on.set()
 
-    assert older.result(timeout=2) == FOUND
-    assert newer.result(timeout=2) == FOUND  # it would have asked by itself only after five seconds
+    assert older.result(LONG) == FOUND
+    assert newer.result(LONG) == FOUND
 
 
 def test_a_newer_request_that_the_database_does_not_let_in_leaves_the_older_where_it_is() -> None:
@@ -223,11 +226,11 @@ def test_a_newer_request_that_the_database_does_not_let_in_leaves_the_older_wher
     older = room.come(ALICE)
     room.line.away = True
     newer = room.send(ALICE)
-    assert isinstance(newer.exception(timeout=5), RegistryUnavailable)
+    assert isinstance(newer.exception(LONG), RegistryUnavailable)
     room.line.away = False
     room.found = True
 
-    assert older.result(timeout=5) == FOUND
+    assert older.result(LONG) == FOUND
 
 
 def test_a_third_request_replaces_both_where_the_second_did_not_get_in() -> None:
@@ -238,41 +241,41 @@ def test_a_third_request_replaces_both_where_the_second_did_not_get_in() -> None
     def fails_once(*those: Any, **more: Any) -> None:
         if not fails.is_set():
             fails.set()
-            goes_on.wait(10)
+            goes_on.wait(LONG)
             raise RegistryUnavailable("The database did not answer as it should. Try again.")
         enter(*those, **more)
 
     room.line.enter = fails_once  # type: ignore[method-assign]
     second = room.send(ALICE)
-    assert fails.wait(10)
+    assert fails.wait(LONG)
     third = room.send(ALICE)
     assert not older.done()
     goes_on.set()
 
-    assert isinstance(second.exception(timeout=5), RegistryUnavailable)
-    assert isinstance(older.exception(timeout=5), PoolExhausted)
+    assert isinstance(second.exception(LONG), RegistryUnavailable)
+    assert isinstance(older.exception(LONG), PoolExhausted)
     room.found = True
-    assert third.result(timeout=5) == FOUND
+    assert third.result(LONG) == FOUND
 
 
 def test_a_place_is_free_again_where_neither_of_two_requests_waits_any_longer() -> None:
     room = Room(places=1)
     older = room.come(ALICE)
     room.line.away = True
-    assert isinstance(room.send(ALICE).exception(timeout=5), RegistryUnavailable)
+    assert isinstance(room.send(ALICE).exception(LONG), RegistryUnavailable)
     room.line.away = False
     room.found = True
-    older.result(timeout=5)
+    older.result(LONG)
 
-    assert room.come(BOB).result(timeout=5) == FOUND
+    assert room.come(BOB).result(LONG) == FOUND
 
 
 def test_who_lost_his_place_is_answered_at_once() -> None:
-    room = Room(places=3, tick=8)
+    room = Room(places=3, tick=2 * LONG)
     older = room.come(ALICE)
     room.come(ALICE)
 
-    assert isinstance(older.exception(timeout=4), PoolExhausted)
+    assert isinstance(older.exception(LONG), PoolExhausted)
 
 
 @pytest.mark.parametrize("_", range(5))
@@ -286,7 +289,7 @@ def test_of_many_requests_of_a_project_at_the_same_moment_one_waits(_: int) -> N
     until(lambda: all(one.done() for one in requests))
     assert sum(one.exception() is None for one in requests) == 1
     others = [room.come(project) for project in (BOB, CAROL)]
-    assert [one.result(timeout=5) for one in others] == [FOUND] * 2
+    assert [one.result(LONG) for one in others] == [FOUND] * 2
 
 
 def test_requests_of_a_project_get_in_line_in_the_order_in_which_they_came() -> None:
@@ -298,18 +301,18 @@ def test_requests_of_a_project_get_in_line_in_the_order_in_which_they_came() -> 
         first = not enters.is_set()
         enters.set()
         if first:
-            goes_on.wait(10)
+            goes_on.wait(LONG)
         enter(*those, **more)
 
     room.line.enter = slow  # type: ignore[method-assign]
     older = room.send(ALICE)
-    assert enters.wait(10)
+    assert enters.wait(LONG)
     newer = room.send(ALICE)
     goes_on.set()
 
-    assert isinstance(older.exception(timeout=5), PoolExhausted)
+    assert isinstance(older.exception(LONG), PoolExhausted)
     room.found = True
-    assert newer.result(timeout=5) == FOUND
+    assert newer.result(LONG) == FOUND
 
 
 def test_where_the_database_hangs_those_beyond_the_places_are_refused_at_once() -> None:
@@ -318,13 +321,13 @@ def test_where_the_database_hangs_those_beyond_the_places_are_refused_at_once() 
 
     def hangs(*_: object, **__: object) -> None:
         enters.set()
-        goes_on.wait(10)
+        goes_on.wait(LONG)
 
     room.line.enter = hangs  # type: ignore[method-assign]
     first = room.send(ALICE)
-    assert enters.wait(10)
+    assert enters.wait(LONG)
 
-    assert isinstance(room.send(BOB).exception(timeout=5), PoolExhausted)
+    assert isinstance(room.send(BOB).exception(LONG), PoolExhausted)
     assert not first.done()
     goes_on.set()
 

@@ -20,7 +20,7 @@ class SlowWorker:
         self._may_start = may_start
 
     def start(self) -> None:
-        self._may_start.wait(5)
+        self._may_start.wait(60)
         self.started += 1
 
     def stop(self) -> None:

@@ -127,7 +127,7 @@ def test_it_is_forgotten_after_a_request_that_broke_the_application() -> None:
 
 
 def test_requests_that_are_answered_at_once_do_not_get_each_others(service: Service) -> None:
-    together, seen = Barrier(4, timeout=10), dict[str, object]()
+    together, seen = Barrier(4, timeout=60), dict[str, object]()
 
     def looks() -> str:
         together.wait()

@@ -30,7 +30,7 @@ def closed(transactions: Transactions) -> Service:
 
 def secret_part(token: str) -> str:
     """The token without its public part."""
-    return token.rpartition("_")[2] if token.startswith("eco_") else token
+    return token.split("_", 2)[2] if token.startswith("eco_") else token
 
 
 def test_a_good_token_stands_nowhere(closed: Service, output: Output) -> None:

@@ -17,7 +17,7 @@ from app.web.worker import PatientWorker
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
 FOR_EVER = 1000.0
 """Seconds of lingering that no test waits for."""
-LONGEST = 10.0
+LONGEST = 60.0
 """Seconds in which an answer comes."""
 ASKS = b"GET /some HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
