@@ -64,8 +64,9 @@ def confirm(
 
 
 def going_on(tx: Connection, held: Allocation, *, clock: datetime) -> Allocation | None:
-    """Do what is due for what a project holds; None where it has ended by that, or meanwhile.
+    """Do what is due where a project's time is over; None where what it held has ended by that, or before.
 
+    To announce what is still to come is left to the leader: who asks again in time has nothing written.
     One that should have been confirmed does not end by that: who asks again is no sign that nobody came, and
     whether it is in use is looked at before it ends.
     """

@@ -187,8 +187,11 @@ class RegistryMachine(Lasting):
             self.model[free[0][1]] = Record(InstanceState.ALLOCATED, now, project, limits)
 
     def _go_on(self, project: ProjectId) -> None:
-        """What a claim finds to be due, it does at once."""
+        """A claim sees to what is over; to announce what is still to come is left to the leader."""
         for one in [one for one, record in self.model.items() if holds(record, project)]:
+            limits = self.model[one].limits
+            if all(end is None or end > self.now for end in (limits.expires_at, limits.confirm_by)):
+                continue
             what = self.due(one)
             if isinstance(what, Announcement):
                 self.put_off(one, what)

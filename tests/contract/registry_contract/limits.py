@@ -83,6 +83,16 @@ class LimitsContract:
 
         assert claim(registry, ALICE, lasts=2 * MINUTE) == Claimed(first.allocation, created=False)
 
+    def test_who_asks_again_when_the_end_is_to_be_announced_leaves_that_to_the_leader(
+        self, registry: Registry, clock: FakeClock
+    ) -> None:
+        idle(registry)
+        first = claim(registry, ALICE, lasts=MINUTE)
+        clock.advance(30 * SECOND)
+
+        assert claim(registry, ALICE, 30 * SECOND) == Claimed(first.allocation, created=False)
+        assert history(registry)[-1].kind is EventKind.ALLOCATION_CREATED
+
     # Those whose time is over, or that should have been confirmed
 
     def test_a_project_whose_time_is_over_unannounced_is_told_and_goes_on_for_a_while(
