@@ -84,6 +84,7 @@ class Uses:
         self._tokens = tokens
         self._gathering = gathering
         self._changing = Lock()
+        self._writing = Lock()
         self._noted: dict[str, datetime] = {}
         self._waiting: dict[str, datetime] = {}
         self._writer: Thread | None = None
@@ -101,16 +102,17 @@ class Uses:
 
     def write(self) -> None:
         """Write what waits to be written; what cannot be written now waits for the next time."""
-        with self._changing:
-            self._writer = None
-            writing, self._waiting = self._waiting, {}
-        if not writing:
-            return
-        try:
-            self._tokens.note_used(writing)
-        except RegistryUnavailable:
+        with self._writing:  # who closes waits for what is being written
             with self._changing:
-                self._waiting = {**writing, **self._waiting}
+                self._writer = None
+                writing, self._waiting = self._waiting, {}
+            if not writing:
+                return
+            try:
+                self._tokens.note_used(writing)
+            except RegistryUnavailable:
+                with self._changing:
+                    self._waiting = {**writing, **self._waiting}
 
     def close(self) -> None:
         """Write the last ones."""

@@ -1,7 +1,7 @@
 """The table of tokens, close at hand: how old it may be, and what is noted in it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import pytest
@@ -155,6 +155,28 @@ def test_the_end_of_the_process_writes_what_is_left() -> None:
     uses.note(last_use(door), door.clock.now())
 
     uses.close()
+
+    assert last_use(door).last_used_at == door.clock.now()
+
+
+def test_the_end_of_the_process_waits_for_what_is_being_written(door: Door) -> None:
+    writing, go_on, note = Event(), Event(), door.tokens.note_used
+
+    def slowly(used: Mapping[str, datetime]) -> None:
+        writing.set()
+        go_on.wait(60)
+        note(used)
+
+    door.tokens.note_used = slowly  # type: ignore[method-assign]
+    door.enter(door.token())
+    assert writing.wait(60)
+    closing = Thread(target=door.gate.close)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive()
+
+    go_on.set()
+    closing.join()
 
     assert last_use(door).last_used_at == door.clock.now()
 
