@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ EXCLUSIVE = "exclusive"
 """Execution option: the transaction takes SQLite's write lock when it begins."""
 BEGUN = "begun"
 """Execution option: who has the connection sees to BEGIN, COMMIT and ROLLBACK itself (SQLite)."""
+BUSY = 5.0
+"""Seconds for which a connection to SQLite waits for another one's lock."""
 
 _OPENED = "opened"
 
@@ -131,7 +134,7 @@ def _sqlite(url: URL, **pool: Any) -> Engine:
             raise RegistryUnusable(
                 f"The folder of {url.database} cannot be made: {error.strerror}."
             ) from error
-    engine = create_engine(url, connect_args={"timeout": 5.0}, **pool)
+    engine = create_engine(url, connect_args={"timeout": BUSY}, **pool)
     file = str(file_of(url))
 
     @event.listens_for(engine, "connect")
@@ -139,7 +142,7 @@ def _sqlite(url: URL, **pool: Any) -> Engine:
         connection.isolation_level = None  # we write BEGIN ourselves; the driver's own is always deferred
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         if not tables or "alembic_version" in tables:  # it stays in the file, which may be somebody else's
-            connection.execute("PRAGMA journal_mode=WAL")
+            _log_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")  # an answer given is an answer kept, even at power loss
         connection.execute("PRAGMA foreign_keys=ON")
         # Not sooner: a new file is made by the first look at it.
@@ -160,6 +163,25 @@ def _sqlite(url: URL, **pool: Any) -> Engine:
             raise OperationalError("BEGIN", None, error) from error
 
     return engine
+
+
+def _log_ahead(connection: Any) -> None:
+    """Have the file keep a write-ahead log.
+
+    Only the first to open it changes anything. SQLite refuses that at once while somebody writes, lest two
+    wait for each other: of services that are started together, some would not start.
+    """
+    begun = time.monotonic()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() - begun > BUSY:
+                raise
+        else:
+            return
+        connection.execute("BEGIN IMMEDIATE")  # this one waits
+        connection.execute("ROLLBACK")
 
 
 def take_write_lock(connection: Connection, driver: Any) -> None:

@@ -4,7 +4,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -225,6 +225,22 @@ def test_processes_that_open_a_new_database_at_once_all_can(database_url: str) -
 
     told = [opener.communicate(timeout=100)[1] for opener in openers]
     assert [opener.returncode for opener in openers] == [0, 0, 0], told
+
+
+def test_who_opens_a_new_file_waits_while_another_writes_its_first_lines(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite refuses to change the mode of such a file at once, and waits for nobody."""
+    monkeypatch.setattr("app.registry.database.BUSY", 60.0)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("BEGIN IMMEDIATE")
+        opening = threads.submit(open_database, f"sqlite:///{file}")
+        with pytest.raises(TimeoutError):
+            opening.result(timeout=0.5)
+
+        other.execute("ROLLBACK")
+
+        opening.result().dispose()
 
 
 def test_threads_of_one_process_can_each_open_a_new_database(tmp_path: Path) -> None:
