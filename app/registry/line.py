@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 from app.domain.model import EndReason, InstanceState, PoolName, ProjectId
 from app.ports import Prospect, RequestId, Standing
 from app.registry import launches, places, statements, steps
-from app.registry.places import LASTS, SERVED, at, is_kept, lives
+from app.registry.places import KEPT, LASTS, SERVED, at, is_kept, lives
 from app.registry.schema import allocations, instances, line, pools, waiting
 from app.registry.transactions import Transactions
 
@@ -56,7 +56,7 @@ _leave = (
     # Nobody waits there, and no look of the process that left says so any more.
     update(line).where(_those, line.c.pool != SERVED, lives).values(request=LEFT, until=bindparam("now"))
 )
-_vanish = delete(line).where(_those).returning(line.c.project, line.c.pool)
+_vanish = delete(line).where(_those).returning(line.c.project, line.c.pool, line.c.until)
 _stop_waiting = delete(waiting).where(waiting.c.project.in_(bindparam("some", expanding=True)))
 _on_their_way = select(instances.c.launched_at, instances.c.state_since).where(
     instances.c.pool == bindparam("pool"),
@@ -140,11 +140,13 @@ class SqlLine:
     def leave(self, requests: Collection[RequestId], *, demand: bool) -> None:
         """See Line.leave."""
         with self._transactions.exclusively() as tx:
+            now = self._transactions.time(tx)
             if demand:
-                tx.execute(_leave, {"some": sorted(requests), **_living(self._transactions.time(tx))})
+                tx.execute(_leave, {"some": sorted(requests), **_living(now)})
                 return
             left = tx.execute(_vanish, {"some": sorted(requests)}).all()
-            stood = sorted(row.project for row in left if row.pool != SERVED)
+            # One that is over for so long made no demand that lasts until now: others may have.
+            stood = sorted(row.project for row in left if row.pool != SERVED and row.until > now - KEPT)
             if stood:
                 tx.execute(_stop_waiting, {"some": stood})
 

@@ -91,6 +91,15 @@ class PlacesContract:
 
         assert lines.waiting() == 1
 
+    def test_a_request_whose_place_is_kept_no_more_ends_no_demand_when_it_leaves(self, lines: Lines) -> None:
+        lines.enter((ALICE, A), pool=GPU)
+        lines.clock.advance(40)
+        assert not lines.gets(ALICE)
+
+        lines.line.leave([A], demand=False)
+
+        assert lines.waiting() == 1
+
     # Time
 
     def test_a_place_of_which_nobody_says_anything_is_lost_after_three_seconds(self, lines: Lines) -> None:
