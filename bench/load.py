@@ -87,7 +87,7 @@ def closed(
 ) -> Sample:
     """Ask on every connection again as soon as it has its answer: how much can the servers do?
 
-    One answer at least is waited for, however long that takes.
+    One answer at least is waited for, for PATIENCE at most.
     """
     with _Load(ports, connections, headers) as load:
         start = time.perf_counter()

@@ -28,11 +28,16 @@ settings.register_profile(
     stateful_step_count=30,
     derandomize=True,  # the same examples each time: new ones are looked for with the other profile
     deadline=None,  # a busy machine is no fault of ours
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
 settings.register_profile(
-    "long", settings.get_profile("default"), max_examples=3000, stateful_step_count=60, derandomize=False
+    "long",
+    settings.get_profile("default"),
+    max_examples=3000,
+    stateful_step_count=60,
+    derandomize=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 settings.load_profile("default")  # or hypothesis has one of its own, wherever CI is set
 

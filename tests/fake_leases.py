@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from threading import RLock
+from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ class FakeLeases:
         self.held: Lease | None = None
         self.expires_at = 0.0
         self.asked = 0
-        self._lock = RLock()
+        self._lock = Lock()
 
     def take(self, holder: str, ttl: timedelta) -> Lease | None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from threading import RLock
+from threading import Lock
 
 from app.domain.errors import RegistryUnavailable
 from app.domain.model import PoolName, ProjectId
@@ -31,7 +31,7 @@ class FakeLine:
         self.told = Prospect(line=(), demand=(), ready=0, booting=(), measured=(), more=True)
         self.asked_for_it = 0
         """How often the prospect was asked for."""
-        self._lock = RLock()
+        self._lock = Lock()
 
     def enter(
         self, pool: PoolName, project: ProjectId, request: RequestId, *, yielding: bool = False

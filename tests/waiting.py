@@ -6,8 +6,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONG = 30.0
+"""Seconds within which whatever is right happens, however busy the machine is."""
 
-def until(condition: Callable[[], T], within: float = 30.0, what: str = "", *, every: float = 0.05) -> T:
+
+def until(condition: Callable[[], T], within: float = LONG, what: str = "", *, every: float = 0.05) -> T:
     """Return the first truthy answer of `condition`, asked `every` so often; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:

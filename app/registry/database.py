@@ -23,6 +23,8 @@ BEGUN = "begun"
 BUSY = 5.0
 """Seconds for which a connection to SQLite waits for another one's lock."""
 
+_PRIMARY = 0xFF
+"""Of an error's code, what SQLite has told since ever; above it is more exactly what."""
 _OPENED = "opened"
 
 
@@ -176,7 +178,7 @@ def _log_ahead(connection: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() - begun > BUSY:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() - begun > BUSY:
                 raise
         else:
             return

@@ -17,9 +17,9 @@ from weakref import WeakSet
 from sqlalchemy import Engine
 
 from app.domain.errors import RegistryUnavailable
-from app.registry.database import file_of
+from app.registry.database import BUSY, file_of
 
-PATIENCE = 5.0
+PATIENCE = BUSY
 """Seconds that one waits at most for its turn: as long as for SQLite's own lock."""
 
 

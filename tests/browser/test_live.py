@@ -3,31 +3,22 @@
 import pytest
 
 from tests.browser.installation import Installation
-from tests.browser.visit import Visit, Visitor
-
-POLL = 2_000
-"""Milliseconds."""
+from tests.browser.visit import POLL, Visit, Visitor
 
 
 @pytest.fixture
 def visit(installation: Installation, visitor: Visitor) -> Visit:
     """An open page on which time passes as the test says."""
     visit = visitor(installation.url)
-    visit.page.clock.install()
+    visit.holds_time()
     visit.open()
     return visit
-
-
-def polled(visit: Visit) -> None:
-    """Let two seconds pass on the page, and wait for what it asked then."""
-    with visit.page.expect_response("**/dashboard/live*"):
-        visit.page.clock.run_for(POLL)
 
 
 def test_a_claim_is_shown_within_two_seconds(installation: Installation, visit: Visit) -> None:
     made = installation.allocate("somebody")
 
-    polled(visit)
+    visit.polled()
 
     visit.row("allocations", "somebody").wait_for()
     visit.row("instances", made["instance"]).filter(has_text="somebody").wait_for()
@@ -38,7 +29,7 @@ def test_typing_goes_on_while_the_page_changes(installation: Installation, visit
     search.fill("some")
 
     installation.allocate("somebody-else")
-    polled(visit)
+    visit.polled()
     visit.row("allocations", "somebody-else").wait_for()
 
     visit.page.keyboard.type("body")
@@ -50,7 +41,7 @@ def test_what_is_open_stays_open(installation: Installation, visit: Visit) -> No
     data.locator("summary").click()
 
     installation.allocate("opener")
-    polled(visit)
+    visit.polled()
     visit.row("allocations", "opener").wait_for()
 
     assert data.get_attribute("open") is not None
@@ -63,7 +54,7 @@ def test_the_focus_stays_where_it_is(installation: Installation, visit: Visit) -
     before = link.get_attribute("href")
 
     installation.allocate("focused")
-    polled(visit)
+    visit.polled()
     visit.row("allocations", "focused").wait_for()
 
     assert visit.page.evaluate("document.activeElement.getAttribute('href')") == before
@@ -75,7 +66,7 @@ def test_it_is_asked_seldom_while_nobody_sees_it(installation: Installation, vis
         "Object.defineProperty(document, 'hidden', {get: () => true});"
         "Object.defineProperty(document, 'visibilityState', {get: () => 'hidden'});"
     )
-    visit.page.clock.install()
+    visit.holds_time()
     visit.open()
 
     visit.page.clock.run_for(10 * POLL)
@@ -89,7 +80,7 @@ def test_a_change_of_the_headline_is_told_to_a_screen_reader(
     told = visit.page.locator("#said[role=status]")
     installation.change(paused=True)
 
-    polled(visit)
+    visit.polled()
     visit.awaits_verdict("paused")
 
     assert "paused" in (told.text_content() or "").lower()

@@ -18,9 +18,8 @@ TABS = 60
 def url(installation: Installation) -> str:
     """Where there are two idle instances, and one of my-project."""
     installation.allocate("my-project")
-    installation.service.settled(
-        idle=2, used=1
-    )  # what another test had is found by its name until it is gone
+    # What another test had is found by its name until it is gone.
+    installation.service.settled(idle=2, used=1)
     return installation.url
 
 

@@ -17,7 +17,7 @@ PATIENCE = 30_000.0
 """Milliseconds for what takes a moment on an idle machine."""
 LIVE = "/dashboard/live"
 POLL, STEP = 2_000, 200
-"""Milliseconds: an open page asks that often, and time that is held goes on in such steps until it does."""
+"""Milliseconds: an open page asks that often; where it is late, held time goes on in such steps for a bit."""
 DESKTOP = (1280, 900)
 PHONE = (360, 740)
 SERIOUS = {"serious", "critical"}
@@ -155,17 +155,23 @@ class Visit:
     def polled(self, after: int = POLL) -> None:
         """Where time is held, let it pass until the page has asked what is new, and has the answer.
 
-        At least so long, and none while the answer is on its way: however slow this machine is, to the page
-        it comes at once.
+        At least so long, at most twice as long, and none once that is over while the answer is on its way:
+        however slow this machine is, to the page it comes at once.
         """
-        before = self._answered
-        self.page.clock.run_for(after)
-        until(lambda: self._has_polled(before), what="the page to ask what is new")
+        before, left = self._answered, after
 
-    def _has_polled(self, before: int) -> bool:
-        if self._answered == before:
-            self.page.clock.run_for(0 if self._asking else STEP)
-        return self._answered > before
+        def has_polled() -> bool:
+            nonlocal left
+            if self._answered == before and not self._asking:
+                assert left > 0, f"nothing was asked within {2 * after} ms"
+                left -= STEP
+                self.page.clock.run_for(STEP)
+            else:
+                self.page.clock.run_for(0)
+            return self._answered > before
+
+        self.page.clock.run_for(after)
+        until(has_polled, what="the page to ask what is new")
 
     def awaits_verdict(self, verdict: str, within: float = PATIENCE) -> None:
         """Wait until the page, as it stands and without a reload, says so."""

@@ -80,7 +80,8 @@ class Program:
 
     def __exit__(self, *_: object) -> None:
         if self.running or not self.nobody_left:
-            self.kill9()
+            with suppress(ProcessLookupError):  # it has ended by itself, a moment ago
+                self.kill9()
 
     @property
     def running(self) -> bool:
@@ -112,8 +113,7 @@ class Program:
 
     def kill9(self) -> None:
         """End the process and its children with no chance to say goodbye."""
-        with suppress(ProcessLookupError):  # it has ended by itself, a moment ago
-            os.killpg(self._process.pid, signal.SIGKILL)
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         until(lambda: self.nobody_left, within=DEADLINE, what="the killed processes to end")
 

@@ -187,9 +187,11 @@ def test_a_wait_with_an_end_of_its_own_leaves_the_connection_open(url: str) -> N
 
 def test_a_server_that_takes_a_connection_and_never_answers_is_refused_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
+        began = monotonic()
         with pytest.raises(RegistryUnusable, match="connection timeout expired"):
             open_database(f"postgresql+psycopg://me@127.0.0.1:{mute.getsockname()[1]}/pool")
 
+        assert monotonic() - began < 8 * LIMITS.connect
         assert comers(mute) == 1  # the one who waited for two seconds, and no other
 
 

@@ -17,7 +17,7 @@ from tests.e2e.soak.record import Violation
 from tests.waiting import until
 
 BUFFER = 5
-AT_ONCE = 8.0
+AT_ONCE = 10.0
 """Seconds: a term is renewed every two of them, for another twelve. None runs out so soon by itself."""
 ENDS = frozenset({"pass.finished", "pass.failed", "pass.abandoned", "pass.crashed"})
 """What is logged at the end of a pass."""

@@ -62,10 +62,16 @@ def nobody_gets_what_is_not_waited_for(record: Record, verdict: Verdict) -> Iter
 
 
 def _in_the_dark(record: Record, line: Trail) -> bool:
-    """Whether its project asked for a limit, and the answer was lost, or that to the service itself."""
+    """Whether its project asked for this limit, and the answer was lost, or that to the service itself."""
     asked = [one for one in record.all(Claim) if one.project == line.project and one.ttl is not None]
     lost = [one for one in asked if one.status is None or one.code == RegistryUnavailable.code]
-    return any(one.at <= line.at for one in lost)
+    made = [
+        one.at
+        for one in record.all(Trail)
+        if (one.kind, one.instance) == ("allocation.created", line.instance) and one.at <= line.at
+    ]
+    since = max(made, default=0.0) - CLOCK
+    return any(one.at <= line.at and since <= one.until for one in lost)
 
 
 def _expired(record: Record) -> Iterator[tuple[Trail, list[Claim | Renewal]]]:

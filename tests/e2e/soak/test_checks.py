@@ -234,6 +234,14 @@ BROKEN: dict[str, tuple[str, list[Fact]]] = {
             *(a_claim(2.5), an_announcement(5), an_expiry(9.0)),
         ],
     ),
+    "it expires, and a claim with a limit broke off before it was made": (
+        "in-time",
+        [
+            *(Killed(at=1.05), a_claim(1, instance=None, status=None, ttl=4), Serving(at=2)),
+            *(an_event(1, "allocation.created", TWO), *a_release(3, TWO)),
+            *(an_event(4, "allocation.created"), a_claim(4), an_announcement(6), an_expiry(9.0)),
+        ],
+    ),
     "it is given to who hung up long before": (
         "no-ghosts",
         [HungUp(at=1, project="p", since=0.9), an_event(9, "allocation.created")],

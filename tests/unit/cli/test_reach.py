@@ -1,22 +1,13 @@
 """How commands find the service, and what they say where it cannot be had."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from tests.answering import AnsweringService, Says, problem
-from tests.ports import a_port
 from tests.unit.cli import wire
 from tests.unit.cli.shell import Shell
-
-
-@pytest.fixture
-def nobody() -> Iterator[str]:
-    """The URL of a port on which nothing listens."""
-    with a_port() as port:
-        yield f"http://127.0.0.1:{port}"
 
 
 def token_sent(service: AnsweringService) -> str | None:

@@ -8,7 +8,6 @@ from app.client import Client, ClientError
 from app.exchange import Exchange
 from tests.answering import AnsweringService
 from tests.fake_clock import Stopwatch
-from tests.ports import a_port
 from tests.unit.client.answers import TOKEN
 
 
@@ -22,13 +21,6 @@ def service() -> Iterator[AnsweringService]:
 def client(service: AnsweringService) -> Iterator[Client]:
     with Client(service.url, TOKEN, timeout=30, patience=30) as one:
         yield one
-
-
-@pytest.fixture
-def nobody() -> Iterator[str]:
-    """The URL of a port on which nothing listens."""
-    with a_port() as port:
-        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

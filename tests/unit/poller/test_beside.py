@@ -9,8 +9,8 @@ import structlog
 from structlog.testing import capture_logs
 
 from app.domain.errors import RegistryUnavailable
-from tests.unit.poller.world import HANGING, LONG, World
-from tests.waiting import until
+from tests.unit.poller.world import HANGING, World
+from tests.waiting import LONG, until
 
 JOBS = ("keep_time", "watch")
 CRASHED = {"keep_time": "limits.crashed", "watch": "activity.crashed"}

@@ -6,11 +6,12 @@ from threading import Event, Thread
 
 import pytest
 
+from app.poller.poller import GRACE
 from app.service.leadership import RENEW, TTL
 from app.service.reconcile import PassReport
 from tests.fake_clock import FastWatch
-from tests.unit.poller.world import CHANGED, HANGING, LONG, RESTING, UNSETTLED, World, lasting
-from tests.waiting import until
+from tests.unit.poller.world import CHANGED, HANGING, RESTING, UNSETTLED, World, lasting
+from tests.waiting import LONG, until
 
 
 @pytest.fixture
@@ -78,6 +79,7 @@ def test_nobody_waits_for_a_probe_that_hangs_to_lead(world: World, patient: None
 
 @pytest.mark.parametrize("job", ["probe", "examine"])
 def test_stop_leaves_a_probe_and_an_examination_that_hang_behind(world: World, job: str) -> None:
+    assert GRACE <= 1.0
     hanging, free = Event(), Event()
 
     def hang() -> bool:

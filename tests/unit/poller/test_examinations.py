@@ -7,8 +7,8 @@ from time import monotonic
 import pytest
 
 from app.domain.errors import RegistryUnavailable
-from tests.unit.poller.world import HANGING, LONG, World
-from tests.waiting import until
+from tests.unit.poller.world import HANGING, World
+from tests.waiting import LONG, until
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from time import monotonic
 
 import pytest
 
-from tests.unit.poller.world import HANGING, LONG, World, lasting
-from tests.waiting import until
+from tests.unit.poller.world import HANGING, World, lasting
+from tests.waiting import LONG, until
 
 Run = Callable[[World, Callable[[], None]], None]
 """Makes this the job of a world."""

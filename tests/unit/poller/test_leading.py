@@ -14,8 +14,8 @@ from app.service.leadership import RENEW, TTL
 from app.service.reconcile import PassReport
 from tests.fake_clock import FastWatch, Stopwatch
 from tests.unit.poller.beats import Beats
-from tests.unit.poller.world import LONG, World, lasting
-from tests.waiting import until
+from tests.unit.poller.world import World, lasting
+from tests.waiting import LONG, until
 
 # Who leads
 

@@ -11,8 +11,8 @@ from app.domain.model import PoolName
 from app.poller.poller import STUCK
 from app.service.reconcile import PassReport
 from tests.unit.poller.beats import Beats
-from tests.unit.poller.world import CHANGED, HANGING, LONG, World, lasting
-from tests.waiting import until
+from tests.unit.poller.world import CHANGED, HANGING, World, lasting
+from tests.waiting import LONG, until
 
 GPU = PoolName("gpu")
 FAILED = PassReport(failed=True)

@@ -6,8 +6,8 @@ from threading import Event
 import pytest
 
 from app.domain.errors import RegistryUnavailable
-from tests.unit.poller.world import HANGING, LONG, World
-from tests.waiting import until
+from tests.unit.poller.world import HANGING, World
+from tests.waiting import LONG, until
 
 # Probes
 

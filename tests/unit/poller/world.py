@@ -13,14 +13,12 @@ from app.ports import Mandate
 from app.service.leadership import Leadership
 from app.service.reconcile import PassReport
 from tests.fakes import FakeBell, FakeLeases, FakeMeter
-from tests.waiting import until
+from tests.waiting import LONG, until
 
 RESTING = PassReport(changed=False, unsettled=False)
 CHANGED = PassReport(changed=True, unsettled=False)
 UNSETTLED = PassReport(changed=False, unsettled=True)
 NEVER = timedelta(hours=1)
-LONG = 30.0
-"""Seconds within which whatever is right happens, however busy the machine is."""
 HANGING = 4 * LONG
 """Seconds for which something hangs, unless the test lets it go."""
 

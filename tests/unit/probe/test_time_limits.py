@@ -39,8 +39,10 @@ def in_time(look: Callable[[], Found], wanted: Callable[[Found], bool] = lambda 
     for _ in range(10):
         began = monotonic()
         found = look()
-        if monotonic() - began < 2.0 and wanted(found):
+        took = monotonic() - began
+        if took < 2.0 and wanted(found):
             return found
+        assert took < 20.0, "as long as without a limit"
     raise AssertionError("never in time")
 
 

@@ -14,11 +14,9 @@ from app.service.waiting import WaitingRoom
 from tests.builders import NOW, an_instance_id
 from tests.fakes import FakeClock, FakeLine
 from tests.unit.service.allocating import ALICE, GPU
-from tests.waiting import until
+from tests.waiting import LONG, until
 
 POOLS = (DEFAULT_POOL, GPU, PoolName("tpu"))
-LONG = 30.0
-"""Seconds within which whatever is right happens, however busy the machine is."""
 A_WHILE = timedelta(seconds=2 * LONG)
 """What a request waits at most: who is answered within LONG did not wait for its end."""
 NOTHING = PoolExhausted("Nothing is idle.", retry_after=timedelta(seconds=5))

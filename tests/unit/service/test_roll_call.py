@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from app.domain.errors import RegistryUnavailable
 from app.domain.replicas import Replica, SeenReplica
 from app.ports import Presence
-from app.service.roll_call import RollCall
+from app.service.roll_call import GRACE, RollCall
 from tests.builders import NOW
 from tests.fakes import FakeClock, FakePresence
 from tests.waiting import until
@@ -180,6 +180,7 @@ def test_a_database_that_is_away_at_the_end_is_no_matter(calls: Calls) -> None:
 
 
 def test_a_database_that_hangs_delays_neither_the_beginning_nor_much_the_end(calls: Calls) -> None:
+    assert GRACE <= 1.0
     presence = Hanging()
     call = calls.call(presence=presence)
     try:

@@ -9,8 +9,8 @@ from app.domain.errors import PoolExhausted, RegistryUnavailable
 from app.domain.model import ProjectId
 from app.ports import Claimed, HungUp, RequestId, Standing
 from tests.unit.service.allocating import ALICE, BOB, World, wait
-from tests.unit.service.rooms import FOUND, LONG, Room
-from tests.waiting import until
+from tests.unit.service.rooms import FOUND, Room
+from tests.waiting import LONG, until
 
 
 def test_who_hangs_up_gives_the_place_and_the_demand_up() -> None:

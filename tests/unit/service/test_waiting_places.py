@@ -18,8 +18,8 @@ from app.service.waiting import WaitingRoom
 from tests.fake_clock import FakeClock
 from tests.fake_line import FakeLine
 from tests.unit.service.allocating import ALICE, BOB, CAROL, GPU, World, wait
-from tests.unit.service.rooms import A_WHILE, FOUND, LONG, NOTHING, POOLS, Room
-from tests.waiting import until
+from tests.unit.service.rooms import A_WHILE, FOUND, NOTHING, POOLS, Room
+from tests.waiting import LONG, until
 
 
 def refused(world: World, project: ProjectId, *, pool: PoolName = DEFAULT_POOL) -> tuple[str, float]:

@@ -50,8 +50,10 @@ def serving(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> Iterator[tup
     monkeypatch.setattr(server._Handler, "timeout", None)  # another limit, on each read: it helps nobody here
     with a_port() as port:
         end = server.serve(f"{HOST}:{port}", Metrics([DEFAULT_POOL], version="1.2.3"))
-        yield port, end
-        end()
+        try:
+            yield port, end
+        finally:
+            end()
 
 
 @pytest.fixture

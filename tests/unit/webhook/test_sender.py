@@ -196,7 +196,7 @@ def test_one_that_never_gets_to_its_end_is_cut_off() -> None:
     assert monotonic() - begun < 2 * WHOLE / 3  # which it would have, unless it was given less
 
 
-def test_the_body_of_an_answer_is_not_waited_for() -> None:
+def test_an_answer_counts_although_its_body_never_comes() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx"
 
     def is_taken() -> bool:
