@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     page
     for page in ROOT.rglob("*.md")
-    if not {".venv", "var", "node_modules"} & set(page.relative_to(ROOT).parts)
+    if not {".venv", ".pytest_cache", "var", "node_modules"} & set(page.relative_to(ROOT).parts)
 ]
 TARGETS = ["run", "test", "setup", "check", "soak", "replicas", "serve", "cloud", "bench", "docs", "openapi"]
 
