@@ -27,7 +27,7 @@ from app.domain.events import EventKind
 from app.domain.limits import Limits
 from app.domain.model import InstanceState, ProjectId
 from app.registry import statements
-from app.registry.alike import LIMITS, Alike, ends
+from app.registry.batch_alike import LIMITS, Alike, ends
 from app.registry.claims import Claim
 from app.registry.compiled import Compiled
 from app.registry.schema import Utc, allocations, events, instances, line

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from app.domain.events import EventKind
 from app.domain.model import InstanceState, ProjectId
 from app.registry import statements
-from app.registry.alike import LIMITS, Alike, ends
+from app.registry.batch_alike import LIMITS, Alike, ends
 from app.registry.compiled import Compiled
 from app.registry.schema import allocations, events, instances, line
 

@@ -15,7 +15,7 @@ from app.domain.limits import Limits, limits_of
 from app.domain.model import Allocation, ProjectId
 from app.ports import Claimed
 from app.registry import messages, rows, steps
-from app.registry.alike import Alike
+from app.registry.batch_alike import Alike
 from app.registry.batch_postgresql import OnPostgresql
 from app.registry.batch_sqlite import OnSqlite
 from app.registry.claims import Claim

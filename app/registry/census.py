@@ -15,7 +15,7 @@ from app.registry.leases import leader
 from app.registry.outbox import backlog_in
 from app.registry.schema import allocations, instances, pools
 from app.registry.transactions import Transactions
-from app.registry.written import Written
+from app.registry.written_times import Written
 
 PART = 500
 """How many instances of a long list are in memory at a time."""
